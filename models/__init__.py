@@ -1,0 +1,1 @@
+"""Audio to text: features, acoustic model, decoding, streams. No network, no asyncio, no protobuf."""

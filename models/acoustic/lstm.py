@@ -1,0 +1,195 @@
+"""The acoustic model: convolutional 8x subsampling, bidirectional LSTM layers, CTC head.
+
+Two ways through the same weights: `forward` sees whole utterances; `forward_chunk` is latency-controlled: the forward
+direction carries its state from chunk to chunk, the backward direction starts anew at the end of chunk + look-ahead
+(Zhang et al. 2016, "Highway long short-term memory RNNs for distant speech recognition"; Xue & Yan 2017, "Improving
+latency-controlled BLSTM acoustic models for online speech recognition").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.acoustic.state import LEFT_CONTEXT_FRAMES, RECEPTIVE_FRAMES, STEP_FRAMES, STEP_S, AcousticState, ChunkShape
+
+_STRIDE = 2
+_CONVOLUTIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AcousticConfig:
+    """Architecture; stored in the model package.
+
+    mel_bins: F. vocabulary: V, blank included. channels: of the convolutions. hidden: H, units of one direction.
+    outputs_per_step: the head speaks for so many equal parts of a step (Vanhoucke et al. 2013, "Multiframe deep neural
+    networks"): recurrent layers at 80 ms cost half of those at 40 ms, while characters need 40 ms outputs.
+    """
+
+    mel_bins: int = 80
+    vocabulary: int = 29
+    channels: int = 64
+    hidden: int = 320
+    layers: int = 3
+    outputs_per_step: int = 2
+    dropout: float = 0.2
+
+
+class Subsampling(nn.Module):
+    """[B, T, F] -> [B, S, H]: three 3x3 convolutions of stride 2 without padding in time, so a step sees RECEPTIVE_FRAMES."""
+
+    def __init__(self, config: AcousticConfig) -> None:
+        super().__init__()
+        channels = [1, config.channels // 2, config.channels, config.channels]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(channels[i], channels[i + 1], kernel_size=3, stride=_STRIDE, padding=(0, 1))
+            for i in range(_CONVOLUTIONS)
+        )
+        bands = config.mel_bins
+        for _ in range(_CONVOLUTIONS):
+            bands = (bands - 1) // _STRIDE + 1
+        self.projection = nn.Linear(config.channels * bands, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        x = frames.unsqueeze(1)
+        for convolution in self.convolutions:
+            x = F.relu(convolution(x))
+        x = x.transpose(1, 2).flatten(2)
+        normed: Tensor = self.norm(self.projection(x))
+        return normed
+
+
+class BiLstmLayer(nn.Module):
+    """One bidirectional layer made of two one-way LSTMs, so that the forward state at a chunk's border is at hand."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.forward_lstm = nn.LSTM(inputs, hidden, batch_first=True)
+        self.backward_lstm = nn.LSTM(inputs, hidden, batch_first=True)
+        # Without it the signal of fresh weights shrinks from layer to layer, and CTC stays on its plateau.
+        self.norm = nn.LayerNorm(2 * hidden)
+        for lstm in (self.forward_lstm, self.backward_lstm):
+            nn.init.ones_(lstm.bias_ih_l0.data[hidden : 2 * hidden])  # forget gate open at first (Jozefowicz et al. 2015)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """[B, S, D], lengths [B] -> [B, S, 2H]; padding after an utterance's length never reaches its steps."""
+        ahead, _ = self.forward_lstm(x)
+        back, _ = self.backward_lstm(_reverse(x, lengths))
+        normed: Tensor = self.norm(torch.cat([ahead, _reverse(back, lengths)], dim=-1))
+        return normed
+
+    def forward_windows(
+        self, windows: Tensor, lengths: Tensor, chunk_steps: int, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """K successive windows (chunk + look-ahead) of each stream: [B, K, W, D] -> [B, K, W, 2H].
+
+        lengths [B, K]: valid steps of each window. state: hidden and cell [1, B, H] before the first chunk; the
+        returned one is after the last chunk. Streaming is K = 1; training takes all windows of an utterance at once.
+        """
+        batch, count, width, inputs = windows.shape
+        chunks, states = [], []
+        for k in range(count):
+            chunk, state = self.forward_lstm(windows[:, k, :chunk_steps], state)
+            chunks.append(chunk)
+            states.append(state)
+        ahead = torch.stack(chunks, dim=1)
+        if width > chunk_steps:
+            border = tuple(torch.stack(part, dim=2).flatten(1, 2) for part in zip(*states, strict=True))
+            beyond, _ = self.forward_lstm(windows[:, :, chunk_steps:].flatten(0, 1), border)
+            ahead = torch.cat([ahead, beyond.view(batch, count, width - chunk_steps, self.hidden)], dim=2)
+        flat, flat_lengths = windows.flatten(0, 1), lengths.flatten()
+        back, _ = self.backward_lstm(_reverse(flat, flat_lengths))
+        back = _reverse(back, flat_lengths).view(batch, count, width, self.hidden)
+        return self.norm(torch.cat([ahead, back], dim=-1)), state
+
+
+class AcousticModel(nn.Module):
+    """Feature frames -> log probabilities of V symbols at every output (`output_s`); S steps give S * outputs_per_step."""
+
+    def __init__(self, config: AcousticConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.subsampling = Subsampling(config)
+        self.layers = nn.ModuleList(
+            BiLstmLayer(config.hidden if i == 0 else 2 * config.hidden, config.hidden) for i in range(config.layers)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(2 * config.hidden, config.outputs_per_step * config.vocabulary)
+
+    @property
+    def output_s(self) -> float:
+        """Length of one output in seconds."""
+        return STEP_S / self.config.outputs_per_step
+
+    def forward(self, frames: Tensor, frame_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Whole utterances. frames [B, T, F], zero after each length; frame_lengths [B].
+
+        Returns log probabilities [B, outputs, V] and how many outputs are valid [B].
+        """
+        x, lengths = self._subsample(frames, frame_lengths)
+        for layer in self.layers:
+            x = layer(self.dropout(x), lengths)
+        return self._log_probs(x), lengths * self.config.outputs_per_step
+
+    def forward_as_chunks(self, frames: Tensor, frame_lengths: Tensor, shape: ChunkShape) -> tuple[Tensor, Tensor]:
+        """Whole utterances as a stream of this shape would see them (training, simulated streaming)."""
+        x, lengths = self._subsample(frames, frame_lengths)
+        batch, steps, _ = x.shape
+        count = -(-steps // shape.chunk_steps)
+        x = F.pad(x, (0, 0, 0, count * shape.chunk_steps + shape.look_ahead_steps - steps))
+        windows = x.unfold(1, shape.window_steps, shape.chunk_steps).transpose(2, 3)
+        starts = torch.arange(count, device=x.device) * shape.chunk_steps
+        window_lengths = (lengths.unsqueeze(1) - starts).clamp(0, shape.window_steps)
+        out, _ = self._layers_over_windows(windows, window_lengths, shape.chunk_steps, self.initial_state(batch))
+        chunks = out[:, :, : shape.chunk_steps].flatten(1, 2)[:, :steps]
+        return self._log_probs(chunks), lengths * self.config.outputs_per_step
+
+    def forward_chunk(self, window: Tensor, state: AcousticState, shape: ChunkShape) -> tuple[Tensor, AcousticState]:
+        """One chunk of each of B streams. window [B, shape.window_frames, F]: the frames `shape.window_of(step)`.
+
+        Returns log probabilities of the chunk [B, C * outputs_per_step, V] and the state at its end.
+        """
+        x = self.subsampling(window).unsqueeze(1)
+        lengths = torch.full(x.shape[:2], shape.window_steps, device=x.device)
+        out, state = self._layers_over_windows(x, lengths, shape.chunk_steps, state)
+        return self._log_probs(out[:, 0, : shape.chunk_steps]), state
+
+    def initial_state(self, batch: int = 1) -> AcousticState:
+        """The state before the first chunk of `batch` streams."""
+        zeros = self.head.weight.new_zeros(self.config.layers, batch, self.config.hidden)
+        return AcousticState(zeros, zeros)
+
+    def _subsample(self, frames: Tensor, frame_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        lengths = (frame_lengths + STEP_FRAMES - 1) // STEP_FRAMES
+        wanted = (int(lengths.max()) - 1) * STEP_FRAMES + RECEPTIVE_FRAMES
+        right = wanted - LEFT_CONTEXT_FRAMES - frames.shape[1]
+        return self.subsampling(F.pad(frames, (0, 0, LEFT_CONTEXT_FRAMES, right))), lengths
+
+    def _layers_over_windows(
+        self, x: Tensor, lengths: Tensor, chunk_steps: int, state: AcousticState
+    ) -> tuple[Tensor, AcousticState]:
+        hidden, cell = [], []
+        for i, layer in enumerate(self.layers):
+            before = (state.hidden[i : i + 1], state.cell[i : i + 1])
+            x, (h, c) = layer.forward_windows(self.dropout(x), lengths, chunk_steps, before)
+            hidden.append(h)
+            cell.append(c)
+        return x, AcousticState(torch.cat(hidden), torch.cat(cell))
+
+    def _log_probs(self, x: Tensor) -> Tensor:
+        batch, steps, _ = x.shape
+        scores = self.head(self.dropout(x)).float().view(batch, steps * self.config.outputs_per_step, -1)
+        return scores.log_softmax(dim=-1)
+
+
+def _reverse(x: Tensor, lengths: Tensor) -> Tensor:
+    """[B, S, D] with the first lengths[b] steps of each row in reverse order; the padding stays behind them."""
+    steps = torch.arange(x.shape[1], device=x.device)
+    ends = lengths.unsqueeze(1)
+    source = torch.where(steps < ends, ends - 1 - steps, steps)
+    return x.gather(1, source.unsqueeze(-1).expand_as(x))

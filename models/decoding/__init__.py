@@ -1,0 +1,1 @@
+"""From log probabilities to words: greedy for interim results, beam search with a language model for finals."""

@@ -1,0 +1,20 @@
+"""Greedy CTC decoding: the best symbol of every output, repeats merged, blanks dropped. Serves interim results."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from models.vocabulary import BLANK
+
+
+def greedy_ids(log_probs: Tensor, previous: int = BLANK) -> list[tuple[int, int]]:
+    """[outputs, V] log probabilities -> pairs (output, id) at which a new symbol begins.
+
+    previous: the best symbol of the output before the first, so that a stream can be decoded chunk by chunk.
+    """
+    emitted = []
+    for output, symbol in enumerate(log_probs.argmax(dim=-1).tolist()):
+        if symbol not in (BLANK, previous):
+            emitted.append((output, symbol))
+        previous = symbol
+    return emitted

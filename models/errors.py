@@ -1,0 +1,35 @@
+"""Everything that `models` raises on purpose, as one tree. Mapping to gRPC status codes is the service's job.
+
+HearkenError
+├── InvalidAudio         audio bytes that cannot be what the caller says they are
+├── InvalidOptions       a recognition option outside what this model offers
+├── PackageError         a model package that is missing, damaged or foreign
+├── DeviceError          a named device that this machine does not have
+└── DataError            training or evaluation data that cannot be used
+"""
+
+from __future__ import annotations
+
+
+class HearkenError(Exception):
+    """Base of all errors of this project; the text is one sentence which says what to do."""
+
+
+class InvalidAudio(HearkenError):
+    """Audio bytes that cannot be what the caller says they are."""
+
+
+class InvalidOptions(HearkenError):
+    """A recognition option outside what this model offers."""
+
+
+class PackageError(HearkenError):
+    """A model package that is missing, damaged or foreign."""
+
+
+class DeviceError(HearkenError):
+    """A named device that this machine does not have."""
+
+
+class DataError(HearkenError):
+    """Training or evaluation data that cannot be used."""

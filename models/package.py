@@ -1,0 +1,177 @@
+"""A model package: one folder with everything that recognition needs, checked before it is used. No pickle anywhere.
+
+config.json          architecture, features, latencies, decoding, self-test text
+weights.safetensors  float16
+units.model          word pieces (sentencepiece)
+words.txt            vocabulary of the language model, most frequent first
+lm.bin               word n-grams (KenLM binary, memory-mapped)
+self_test.wav        an utterance with known text
+card.json            what a user should know: data, licenses, word error rates, limits
+checksums.json       SHA-256 of all the others
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.acoustic.lstm import AcousticConfig
+from models.acoustic.state import ChunkShape
+from models.errors import PackageError
+from models.features import FeatureConfig
+
+FORMAT_VERSION = 1
+BUNDLED = Path(__file__).parent / "packages"
+
+WEIGHTS, UNITS, WORDS, LANGUAGE_MODEL = "weights.safetensors", "units.model", "words.txt", "lm.bin"
+SELF_TEST, CARD, CONFIG, CHECKSUMS = "self_test.wav", "card.json", "config.json", "checksums.json"
+CONTENTS = (CONFIG, WEIGHTS, UNITS, WORDS, LANGUAGE_MODEL, SELF_TEST, CARD)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingConfig:
+    """Beam search with the word language model, tuned on the development set.
+
+    beam_size: hypotheses kept. beam_threshold: log-score distance to the best at which one is dropped.
+    beam_tokens: symbols tried at each step. word_bonus: added for each word.
+    """
+
+    beam_size: int = 100
+    beam_threshold: float = 20.0
+    beam_tokens: int = 24
+    language_model_weight: float = 1.5
+    word_bonus: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PackageConfig:
+    """config.json. latencies: milliseconds -> (chunk steps, look-ahead steps). self_test_text: what self_test.wav says."""
+
+    name: str
+    acoustic: AcousticConfig
+    features: FeatureConfig
+    decoding: DecodingConfig
+    self_test_text: str
+    latencies: dict[int, ChunkShape] = field(
+        default_factory=lambda: {
+            160: ChunkShape(1, 1),
+            320: ChunkShape(2, 2),
+            640: ChunkShape(4, 4),
+            1280: ChunkShape(8, 8),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WordErrorRate:
+    """One measurement. setting: "final", or the latency of interim text."""
+
+    test_set: str
+    setting: str
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """card.json, the part that the service shows."""
+
+    language: str
+    description: str
+    word_error_rates: tuple[WordErrorRate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A checked package on disk."""
+
+    folder: Path
+    config: PackageConfig
+    card: ModelCard
+
+    def path(self, name: str) -> Path:
+        """The path of one of CONTENTS."""
+        return self.folder / name
+
+
+def find_package(name_or_path: str) -> Path:
+    """The folder of a bundled package's name, or of a path. Raises PackageError when there is neither."""
+    for folder in (BUNDLED / name_or_path, Path(name_or_path)):
+        if (folder / CONFIG).is_file():
+            return folder
+    bundled = sorted(p.parent.name for p in BUNDLED.glob(f"*/{CONFIG}"))
+    raise PackageError(f"there is no model package {name_or_path!r}: give a folder with a {CONFIG}, or one of {bundled}")
+
+
+def open_package(folder: Path) -> Package:
+    """Checks every file against its checksum and reads the configuration.
+
+    Raises PackageError for a missing or damaged file, a foreign folder or a format of another version.
+    """
+    checksums = _read_json(folder / CHECKSUMS)
+    for name in CONTENTS:
+        path = folder / name
+        if not path.is_file():
+            raise PackageError(f"the model package {folder} lacks {name}")
+        if checksums.get(name) != _sha256(path):
+            raise PackageError(f"{path} is damaged or was changed: its SHA-256 is not the one in {CHECKSUMS}")
+    table = _read_json(folder / CONFIG)
+    version = table.pop("format_version", None)
+    if version != FORMAT_VERSION:
+        raise PackageError(f"{folder} has package format {version}; this version reads format {FORMAT_VERSION}")
+    card = _read_json(folder / CARD)
+    try:
+        return Package(folder, _config_of(table), _card_of(card))
+    except (KeyError, TypeError, ValueError) as error:
+        raise PackageError(f"{folder} has an incomplete {CONFIG} or {CARD}: {error}") from error
+
+
+def write_config(folder: Path, config: PackageConfig) -> None:
+    """Writes config.json; the inverse of what `open_package` reads."""
+    table = asdict(config)
+    table["latencies"] = {str(ms): [s.chunk_steps, s.look_ahead_steps] for ms, s in config.latencies.items()}
+    text = json.dumps({"format_version": FORMAT_VERSION, **table}, indent=2)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def write_checksums(folder: Path) -> None:
+    """Seals a package: checksums of all its files as they are now."""
+    sums = {name: _sha256(folder / name) for name in CONTENTS}
+    (folder / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
+
+
+def _config_of(table: dict[str, Any]) -> PackageConfig:
+    features = table["features"]
+    features.update(mean=tuple(features["mean"]), scale=tuple(features["scale"]))
+    return PackageConfig(
+        name=table["name"],
+        acoustic=AcousticConfig(**table["acoustic"]),
+        features=FeatureConfig(**features),
+        decoding=DecodingConfig(**table["decoding"]),
+        self_test_text=table["self_test_text"],
+        latencies={int(ms): ChunkShape(*steps) for ms, steps in table["latencies"].items()},
+    )
+
+
+def _card_of(table: dict[str, Any]) -> ModelCard:
+    rates = tuple(WordErrorRate(**rate) for rate in table["word_error_rates"])
+    return ModelCard(table["language"], table["description"], rates)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PackageError(f"{path} cannot be read ({error.strerror}); is this a model package?") from error
+    except ValueError as error:
+        raise PackageError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(table, dict):
+        raise PackageError(f"{path} does not hold a JSON object")
+    return table
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,186 @@
+"""The recognizer: one loaded model package, shared by all streams. It never changes; streams remember everything.
+
+Concurrency is the service's: `open_stream` may be called from any thread, `advance` from one at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from models.acoustic.lstm import AcousticModel
+from models.acoustic.state import AcousticState, ChunkShape
+from models.audio import MAX_SAMPLE_RATE_HZ
+from models.decoding.beam import BeamDecoder, Hypothesis
+from models.decoding.greedy import greedy_ids
+from models.device import open_device, use_threads
+from models.errors import InvalidOptions, PackageError
+from models.features import SAMPLE_RATE_HZ, LogMel
+from models.package import SELF_TEST, UNITS, WEIGHTS, ModelCard, Package, open_package
+from models.stream import ChunkJob, FinalJob, Stream
+from models.types import Alternative, AudioFormat, RecognitionOptions, Result, Word
+from models.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+MAX_ALTERNATIVES = 30
+_PIECE_BYTES = MAX_SAMPLE_RATE_HZ  # `transcribe` hands audio on in such pieces, so that memory stays small
+
+
+class Recognizer:
+    """Audio of many callers -> results. Made by `load`."""
+
+    def __init__(self, package: Package, device: torch.device) -> None:
+        self._package = package
+        self._device = device
+        self._vocabulary = Vocabulary(package.path(UNITS))
+        self._model = load_model(package, device)
+        self._log_mel = LogMel(package.config.features)
+        self._beam = BeamDecoder(package, self._vocabulary)
+        self._initial_state = self._model.initial_state()
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto", *, threads: int = 0) -> Recognizer:
+        """Loads a model package and lets it recognize its own self-test utterance.
+
+        Raises PackageError (missing, damaged, or its self-test came out wrong) or DeviceError.
+        """
+        use_threads(threads)
+        recognizer = cls(open_package(folder), open_device(device))
+        recognizer._self_test()
+        return recognizer
+
+    @property
+    def name(self) -> str:
+        """The package's name."""
+        return self._package.config.name
+
+    @property
+    def card(self) -> ModelCard:
+        """What users should know of the model."""
+        return self._package.card
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """The model's own rate; other rates are resampled."""
+        return SAMPLE_RATE_HZ
+
+    @property
+    def latencies_ms(self) -> tuple[int, ...]:
+        """The latencies that a caller may choose from."""
+        return tuple(self._package.config.latencies)
+
+    @property
+    def device(self) -> str:
+        """Where the acoustic model runs."""
+        return str(self._device)
+
+    def open_stream(self, audio: AudioFormat, options: RecognitionOptions) -> Stream:
+        """A new caller. Raises InvalidOptions or InvalidAudio."""
+        shape = self._package.config.latencies.get(options.latency_ms)
+        if shape is None:
+            raise InvalidOptions(f"a latency of {options.latency_ms} ms is not offered; use one of {self.latencies_ms}")
+        if not 1 <= options.max_alternatives <= MAX_ALTERNATIVES:
+            raise InvalidOptions(f"max_alternatives is {options.max_alternatives}; use 1 to {MAX_ALTERNATIVES}")
+        return Stream(
+            audio,
+            options,
+            log_mel=self._log_mel,
+            shape=shape,
+            vocabulary=self._vocabulary,
+            initial_state=self._initial_state,
+        )
+
+    @torch.inference_mode()
+    def advance(self, streams: Sequence[Stream]) -> list[list[Result]]:
+        """Moves every ready stream one step: a chunk, or the final pass of an ended utterance. One list each.
+
+        Chunks of the same shape go through the model together. Final passes go one by one: then neither the neighbors
+        nor the padding can change the last bits of a score, and the text of a stream is that of its file.
+        """
+        results: list[list[Result]] = [[] for _ in streams]
+        chunks: dict[ChunkShape, list[tuple[int, ChunkJob]]] = defaultdict(list)
+        for index, stream in enumerate(streams):
+            match stream.job():
+                case ChunkJob() as job:
+                    chunks[job.shape].append((index, job))
+                case FinalJob() as job:
+                    results[index] = stream.absorb_final(self._final_pass(job, stream))
+        for shape, jobs in chunks.items():
+            windows = torch.stack([job.window for _, job in jobs]).to(self._device)
+            state = AcousticState.stack([job.state for _, job in jobs])
+            log_probs, after = self._model.forward_chunk(windows, state, shape)
+            for (index, _), row, own in zip(jobs, log_probs.cpu(), after.unstack(), strict=True):
+                results[index] = streams[index].absorb_chunk(row, own)
+        return results
+
+    def transcribe(self, data: bytes, audio: AudioFormat, options: RecognitionOptions) -> list[Result]:
+        """Final results of a whole recording. Raises InvalidOptions or InvalidAudio."""
+        stream = self.open_stream(audio, options)
+        results: list[Result] = []
+        for start in range(0, len(data), _PIECE_BYTES):
+            stream.accept(data[start : start + _PIECE_BYTES])
+            results += self._drain(stream)
+        stream.finish()
+        return [r for r in results + self._drain(stream) if r.is_final]
+
+    def _drain(self, stream: Stream) -> list[Result]:
+        results: list[Result] = []
+        while stream.is_ready:
+            results += self.advance([stream])[0]
+        return results
+
+    def _final_pass(self, job: FinalJob, stream: Stream) -> tuple[Alternative, ...]:
+        log_probs = self.log_probs(job.frames)
+        if not greedy_ids(log_probs):
+            return ()  # nothing but blanks: the language model must not put words into silence
+        hypotheses = self._beam.decode(log_probs, count=stream.options.max_alternatives)
+        start_s = stream.utterance_start_s() if stream.options.word_info else None
+        return tuple(_alternative(hypothesis, start_s, self._model.output_s) for hypothesis in hypotheses)
+
+    @torch.inference_mode()
+    def log_probs(self, frames: Tensor) -> Tensor:
+        """[T, F] frames of one utterance -> [outputs, V] log probabilities on the CPU, full context both ways."""
+        if not len(frames):
+            return torch.zeros(0, len(self._vocabulary))
+        log_probs, _ = self._model(frames.unsqueeze(0).to(self._device), torch.tensor([len(frames)], device=self._device))
+        whole: Tensor = log_probs[0].cpu()
+        return whole
+
+    def _self_test(self) -> None:
+        wanted = self._package.config.self_test_text
+        data = self._package.path(SELF_TEST).read_bytes()
+        results = self.transcribe(data, AudioFormat(), RecognitionOptions(interim=False))
+        heard = " ".join(result.alternatives[0].transcript for result in results)
+        if heard != wanted:
+            raise PackageError(f"the self-test of {self._package.folder} gave {heard!r} instead of {wanted!r}")
+        log.info("model %s on %s: self-test passed", self.name, self._device)
+
+
+def load_model(package: Package, device: torch.device) -> AcousticModel:
+    """The package's acoustic model in float32, ready for inference. Raises PackageError."""
+    model = AcousticModel(package.config.acoustic)
+    try:
+        weights = safetensors.torch.load_file(package.path(WEIGHTS))
+        model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    except (SafetensorError, RuntimeError) as error:
+        raise PackageError(f"{package.path(WEIGHTS)} does not fit the architecture in its config: {error}") from error
+    return model.eval().to(device)
+
+
+def _alternative(hypothesis: Hypothesis, start_s: float | None, output_s: float) -> Alternative:
+    """start_s: where the utterance begins; None leaves the words out."""
+    if start_s is None:
+        return Alternative(hypothesis.text)
+    words = tuple(
+        Word(word.text, start_s + word.first_output * output_s, start_s + (word.last_output + 1) * output_s)
+        for word in hypothesis.words
+    )
+    return Alternative(hypothesis.text, words=words)

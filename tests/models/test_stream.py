@@ -1,0 +1,133 @@
+"""A stream's final text is the file's, whatever the packets, the latency and the neighbors in its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.errors import InvalidAudio, InvalidOptions
+from models.recognizer import Recognizer
+from models.stream import Stream
+from models.types import AudioFormat, Encoding, EndpointingOptions, RecognitionOptions, Result
+
+PCM = AudioFormat(Encoding.LINEAR16, 16_000, 1)
+SECONDS = 6.0
+MakeBabble = Callable[[float, int], bytes]
+
+
+def finals(results: list[Result]) -> list[Result]:
+    return [result for result in results if result.is_final]
+
+
+def drain(recognizer: Recognizer, streams: list[Stream]) -> list[list[Result]]:
+    """Advances all ready streams together until none is ready."""
+    results: list[list[Result]] = [[] for _ in streams]
+    while ready := [i for i, stream in enumerate(streams) if stream.is_ready]:
+        for i, new in zip(ready, recognizer.advance([streams[i] for i in ready]), strict=True):
+            results[i] += new
+    return results
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    cuts=st.lists(st.integers(1, 60_000), min_size=1, max_size=25),
+    latency_ms=st.sampled_from([160, 320, 640, 1280]),
+    neighbors=st.integers(0, 4),
+    seed=st.integers(0, 3),
+)
+def test_streaming_equals_offline(
+    tiny_recognizer: Recognizer,
+    make_babble: MakeBabble,
+    cuts: list[int],
+    latency_ms: int,
+    neighbors: int,
+    seed: int,
+) -> None:
+    recordings = [make_babble(SECONDS, seed + i) for i in range(neighbors + 1)]
+    options = RecognitionOptions(latency_ms=latency_ms)
+    streams = [tiny_recognizer.open_stream(PCM, options) for _ in recordings]
+    results: list[list[Result]] = [[] for _ in recordings]
+    at = 0
+    while at < len(recordings[0]):
+        for cut in cuts:
+            for stream, recording in zip(streams, recordings, strict=True):
+                stream.accept(recording[at : at + cut])
+            at += cut
+            for own, new in zip(results, drain(tiny_recognizer, streams), strict=True):
+                own += new
+    for stream in streams:
+        stream.finish()
+    for own, new in zip(results, drain(tiny_recognizer, streams), strict=True):
+        own += new
+    for own, recording in zip(results, recordings, strict=True):
+        offline = tiny_recognizer.transcribe(recording, PCM, RecognitionOptions(interim=False))
+        assert finals(own) == offline
+        assert offline, "the test needs audio in which the tiny model hears something"
+
+
+def test_utterances_are_numbered_and_lie_one_after_the_other(
+    tiny_recognizer: Recognizer, make_babble: MakeBabble
+) -> None:
+    results = tiny_recognizer.transcribe(make_babble(20.0, 5), PCM, RecognitionOptions())
+    assert len(results) > 1
+    assert [result.utterance for result in results] == list(range(len(results)))
+    for before, after in zip(results, results[1:], strict=False):
+        assert before.end_s <= after.start_s
+    for result in results:
+        times = [t for word in result.alternatives[0].words for t in (word.start_s, word.end_s)]
+        assert times == sorted(times)
+        assert result.start_s <= times[0] and times[-1] <= result.end_s + 0.08
+
+
+def test_an_utterance_that_outgrows_its_limit_is_cut(tiny_recognizer: Recognizer, make_babble: MakeBabble) -> None:
+    options = RecognitionOptions(endpointing=EndpointingOptions(end_silence_s=10, max_utterance_s=5))
+    results = tiny_recognizer.transcribe(make_babble(21.0, 6), PCM, options)
+    assert len(results) >= 4
+    assert all(result.end_s - result.start_s <= 5.0 for result in results)
+
+
+def test_the_audio_clock_runs_to_the_end(tiny_recognizer: Recognizer, make_babble: MakeBabble) -> None:
+    stream = tiny_recognizer.open_stream(PCM, RecognitionOptions())
+    stream.accept(make_babble(2.0, 1))
+    assert stream.received_s == pytest.approx(2.0)
+    drain(tiny_recognizer, [stream])
+    assert 2.0 - 0.7 < stream.recognized_s <= 2.0
+    stream.finish()
+    drain(tiny_recognizer, [stream])
+    assert stream.recognized_s == stream.received_s
+
+
+def test_without_interim_results_only_finals_come(tiny_recognizer: Recognizer, make_babble: MakeBabble) -> None:
+    stream = tiny_recognizer.open_stream(PCM, RecognitionOptions(interim=False))
+    stream.accept(make_babble(3.0, 1))
+    stream.finish()
+    assert all(result.is_final for result in drain(tiny_recognizer, [stream])[0])
+
+
+def test_silence_has_no_words(tiny_recognizer: Recognizer) -> None:
+    assert tiny_recognizer.transcribe(b"", PCM, RecognitionOptions()) == []
+
+
+def test_audio_that_ends_inside_a_sample_is_refused(tiny_recognizer: Recognizer) -> None:
+    stream = tiny_recognizer.open_stream(PCM, RecognitionOptions())
+    stream.accept(bytes(3201))
+    with pytest.raises(InvalidAudio, match="multiple of 2 bytes"):
+        stream.finish()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (RecognitionOptions(latency_ms=100), "latency of 100 ms"),
+        (RecognitionOptions(max_alternatives=31), "max_alternatives is 31"),
+        (RecognitionOptions(max_alternatives=0), "max_alternatives is 0"),
+    ],
+)
+def test_options_outside_the_offer_are_refused(
+    tiny_recognizer: Recognizer, options: RecognitionOptions, sentence: str
+) -> None:
+    with pytest.raises(InvalidOptions, match=sentence):
+        tiny_recognizer.open_stream(PCM, options)
