@@ -1,0 +1,1 @@
+"""Word error rates of a model package, whole-utterance and streaming."""

@@ -1,0 +1,114 @@
+"""Error rates of a model package: `python -m models.evaluation.evaluate --data FOLDER`.
+
+Rows: the final result as a stream or a file gets it (endpointing, whole-utterance pass, language model), the same pass
+greedily without language model, and interim text at each latency.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from itertools import repeat
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+from models.decoding.greedy import greedy_ids
+from models.device import open_device, use_threads
+from models.evaluation.wer import error_rates
+from models.features import LogMel
+from models.package import UNITS, find_package, open_package
+from models.recognizer import Recognizer, load_model
+from models.training.data import Utterance, read_audio, read_corpus
+from models.types import AudioFormat, Encoding, RecognitionOptions
+from models.vocabulary import Vocabulary
+
+_PCM = AudioFormat(Encoding.LINEAR16, 16_000, 1)
+_FINAL, _GREEDY = "final, with language model", "whole utterance, greedy"
+
+
+class _Evaluator:
+    """One process's recognizer, and the same model without its decoder."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        use_threads(1)
+        package = open_package(folder)
+        self.recognizer = Recognizer(package, open_device(device))
+        self.model = load_model(package, open_device(device))
+        self.vocabulary = Vocabulary(package.path(UNITS))
+        self.log_mel = LogMel(package.config.features)
+        self.latencies = package.config.latencies
+
+    @torch.inference_mode()
+    def texts(self, utterance: Utterance) -> dict[str, str]:
+        """What each way of recognition makes of one utterance."""
+        audio = read_audio(utterance.path)
+        finals = self.recognizer.transcribe(audio.tobytes(), _PCM, RecognitionOptions(interim=False, word_info=False))
+        texts = {_FINAL: " ".join(result.alternatives[0].transcript for result in finals)}
+        frames = self.log_mel(torch.from_numpy(audio.astype(np.float32) / 32768))
+        length = torch.tensor([len(frames)])
+        texts[_GREEDY] = self._greedy(self.model(frames.unsqueeze(0), length)[0])
+        for latency_ms, shape in self.latencies.items():
+            log_probs, _ = self.model.forward_as_chunks(frames.unsqueeze(0), length, shape)
+            texts[f"interim at {latency_ms} ms, greedy"] = self._greedy(log_probs)
+        return texts
+
+    def _greedy(self, log_probs: Tensor) -> str:
+        return self.vocabulary.decode([symbol for _, symbol in greedy_ids(log_probs[0])])
+
+
+_evaluator: _Evaluator | None = None
+
+
+def _texts(folder: Path, device: str, utterance: Utterance) -> dict[str, str]:
+    global _evaluator  # one a process, made with the first utterance
+    if _evaluator is None:
+        _evaluator = _Evaluator(folder, device)
+    return _evaluator.texts(utterance)
+
+
+def evaluate(
+    data: Annotated[Path, typer.Option(help="corpus folder: manifest.tsv, or a LibriSpeech-style tree")],
+    model: Annotated[str, typer.Option(help="name or path of the model package")] = "english",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "cpu",
+    jobs: Annotated[int, typer.Option(help="processes")] = 2,
+    limit: Annotated[int, typer.Option(help="use every n-th utterance so that about this many remain; 0: all")] = 0,
+    output: Annotated[Path | None, typer.Option(help="write the rates (JSON) and, beside it, the texts (TSV)")] = None,
+) -> None:
+    """Print word and character error rates of a model package on a corpus."""
+    utterances = read_corpus(data)
+    if limit:
+        utterances = utterances[:: max(1, len(utterances) // limit)]
+    folder = find_package(model)
+    console = Console()
+    with ProcessPoolExecutor(jobs) as pool:
+        found = pool.map(_texts, repeat(folder), repeat(device), utterances, chunksize=8)
+        texts = list(track(found, total=len(utterances), description="recognizing", console=console, transient=True))
+    references = [utterance.transcript for utterance in utterances]
+    hours = sum(utterance.seconds for utterance in utterances) / 3600
+    table = Table(title=f"{model} on {data.name}: {len(utterances)} utterances, {hours:.2f} h")
+    for heading in ("", "WER %", "CER %", "substituted", "deleted", "inserted"):
+        table.add_column(heading, justify="right" if heading else "left")
+    rates = {way: error_rates(references, [t[way] for t in texts]) for way in texts[0]}
+    for way, rate in rates.items():
+        counts = (rate.substitutions, rate.deletions, rate.insertions)
+        table.add_row(way, f"{rate.wer:.2f}", f"{rate.cer:.2f}", *(str(count) for count in counts))
+    console.print(table)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps({way: asdict(rate) for way, rate in rates.items()}, indent=2) + "\n")
+        lines = ["\t".join(("utt_id", "reference", *texts[0]))]
+        lines += ["\t".join((u.utt_id, u.transcript, *t.values())) for u, t in zip(utterances, texts, strict=True)]
+        output.with_suffix(".tsv").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(evaluate)

@@ -1,0 +1,108 @@
+"""From utterances to padded batches: what goes together, in which order, and the tensors.
+
+Which epoch is which and how many there are is the schedule's business (`train.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from models.features import LogMel
+from models.training.augment import AugmentConfig, mask_frames, perturb_audio
+from models.training.data import AudioStore, Utterance
+from models.vocabulary import Vocabulary
+
+_INT16_SCALE = 1 / 32768
+_LENGTH_JITTER = 0.1  # relative noise on lengths before sorting, so that batches differ between epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """frames [B, T, F] zero-padded, frame_lengths [B], targets [sum of lengths], target_lengths [B]."""
+
+    frames: Tensor
+    frame_lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on `device`."""
+        return Batch(
+            self.frames.to(device),
+            self.frame_lengths.to(device),
+            self.targets.to(device),
+            self.target_lengths.to(device),
+        )
+
+
+def plan_epoch(
+    seconds: Sequence[float], batch_seconds: float, *, seed: int, short_first: bool = False
+) -> list[list[int]]:
+    """Indices of each batch: similar lengths together, at most `batch_seconds` with padding, random order.
+
+    short_first: in order of length instead, the gentle start that takes CTC off its plateau.
+    """
+    random = np.random.default_rng(seed)
+    jittered = np.asarray(seconds) * (1 + _LENGTH_JITTER * random.uniform(-1, 1, len(seconds)))
+    batches: list[list[int]] = []
+    current: list[int] = []
+    longest = 0.0
+    for index in np.argsort(jittered):
+        longest = max(longest, seconds[index])
+        if current and longest * (len(current) + 1) > batch_seconds:
+            batches.append(current)
+            current, longest = [], seconds[index]
+        current.append(int(index))
+    if current:
+        batches.append(current)
+    if not short_first:
+        random.shuffle(batches)
+    return batches
+
+
+class BatchMaker:
+    """Turns indices into a Batch: audio, augmentation, features, targets."""
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        store: AudioStore,
+        vocabulary: Vocabulary,
+        log_mel: LogMel,
+        augment: AugmentConfig | None = None,
+    ) -> None:
+        self._store = store
+        self._log_mel = log_mel
+        self._augment = augment
+        self._targets = [torch.tensor(vocabulary.encode(u.transcript), dtype=torch.long) for u in utterances]
+
+    def make(self, indices: Sequence[int], seed: int = 0) -> Batch:
+        """The batch of these utterances; the same seed gives the same augmentation."""
+        random = np.random.default_rng(seed)
+        frames = [self._frames(index, random) for index in indices]
+        targets = [self._targets[index] for index in indices]
+        return Batch(
+            frames=pad_sequence(frames, batch_first=True),
+            frame_lengths=torch.tensor([len(f) for f in frames]),
+            targets=torch.cat(targets),
+            target_lengths=torch.tensor([len(t) for t in targets]),
+        )
+
+    def _frames(self, index: int, random: np.random.Generator) -> Tensor:
+        samples = torch.from_numpy(self._store[index].astype(np.float32) * _INT16_SCALE)
+        if self._augment is None:
+            plain: Tensor = self._log_mel(samples)
+            return plain
+        return mask_frames(self._log_mel(perturb_audio(samples, self._augment, random)), self._augment, random)
+
+
+def share_of(batches: Sequence[list[int]], rank: int, world: int) -> Iterator[list[int]]:
+    """Every world-th batch from `rank` on; the same number for every process."""
+    for i in range(rank, len(batches) - len(batches) % world, world):
+        yield batches[i]

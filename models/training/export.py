@@ -1,0 +1,80 @@
+"""Makes a model package of a training run and a language model: `python -m models.training.export --help`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import safetensors.torch
+import torch
+import typer
+
+from models.acoustic.lstm import AcousticConfig
+from models.features import FeatureConfig
+from models.package import (
+    CARD,
+    LANGUAGE_MODEL,
+    SELF_TEST,
+    UNITS,
+    WEIGHTS,
+    WORDS,
+    DecodingConfig,
+    PackageConfig,
+    write_checksums,
+    write_config,
+)
+from models.recognizer import Recognizer
+
+
+_TUNING = DecodingConfig()
+
+
+def export(
+    run: Annotated[Path, typer.Option(help="folder of the training run")],
+    language_model: Annotated[Path, typer.Option(help="folder with lm.bin and words.txt")],
+    card: Annotated[Path, typer.Option(help="model card (JSON: language, description, word_error_rates, ...)")],
+    self_test: Annotated[Path, typer.Option(help="WAV of one utterance that the model must get right")],
+    self_test_text: Annotated[str, typer.Option(help="what it says")],
+    output: Annotated[Path, typer.Option(help="folder of the new package; its name is the model's name")],
+    beam_size: Annotated[int, typer.Option(help="hypotheses kept")] = _TUNING.beam_size,
+    language_model_weight: Annotated[float, typer.Option()] = _TUNING.language_model_weight,
+    word_bonus: Annotated[float, typer.Option()] = _TUNING.word_bonus,
+) -> None:
+    """Write a package from averaged weights (float16), then load it as the server would."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    checkpoint = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    output.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.half().contiguous() for name, tensor in checkpoint["averaged"].items()}
+    safetensors.torch.save_file(weights, output / WEIGHTS)
+    for source, name in (
+        (run / UNITS, UNITS),
+        (language_model / WORDS, WORDS),
+        (language_model / LANGUAGE_MODEL, LANGUAGE_MODEL),
+        (self_test, SELF_TEST),
+        (card, CARD),
+    ):
+        if source.resolve() != (output / name).resolve():
+            shutil.copyfile(source, output / name)
+    json.loads((output / CARD).read_text(encoding="utf-8"))
+    features = checkpoint["features"]
+    config = PackageConfig(
+        name=output.resolve().name,
+        acoustic=AcousticConfig(**checkpoint["acoustic"]),
+        features=FeatureConfig(**features),
+        decoding=DecodingConfig(
+            beam_size=beam_size, language_model_weight=language_model_weight, word_bonus=word_bonus
+        ),
+        self_test_text=self_test_text,
+    )
+    write_config(output, config)
+    write_checksums(output)
+    Recognizer.load(output, "cpu")
+    size_mb = sum(path.stat().st_size for path in output.iterdir()) / 1e6
+    typer.echo(f"{output}: {size_mb:.1f} MB")
+
+
+if __name__ == "__main__":
+    typer.run(export)

@@ -1,0 +1,112 @@
+"""A training recipe: one TOML file, checked once, frozen.
+
+[data] names corpora, [features] [model] [augment] [chunks] [schedule] set the rest; an unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from models.acoustic.lstm import AcousticConfig
+from models.errors import DataError
+from models.features import FeatureConfig
+from models.training.augment import AugmentConfig
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """train, dev: corpus folders, relative to the folder given on the command line. units: word pieces of the
+    vocabulary (V); 0: characters."""
+
+    train: tuple[str, ...] = ("train",)
+    dev: str = "dev"
+    units: int = 0
+    min_seconds: float = 0.3
+    max_seconds: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkConfig:
+    """Chunked training: the share of batches that are seen as a stream sees them, from a given part of the run on.
+
+    shapes: pairs (chunk steps, look-ahead steps), drawn with equal chance.
+    """
+
+    share: float = 0.5
+    from_progress: float = 0.5
+    shapes: tuple[tuple[int, int], ...] = ((1, 1), (2, 2), (4, 4), (8, 8))
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleConfig:
+    """Epochs, batch sizes and the learning rate: linear warm-up, constant, cosine decay at the end.
+
+    batch_seconds: padded audio of one update of one process, at the beginning and after `grow_after_epochs`.
+    flat_start_updates: how long the flat alignment helps (`flat_start.py`); its weight falls linearly from 1 to 0.
+    """
+
+    epochs: int = 12
+    batch_seconds: float = 50.0
+    grown_batch_seconds: float = 80.0
+    grow_after_epochs: int = 2
+    learning_rate: float = 1.2e-3
+    warmup_updates: int = 300
+    flat_start_updates: int = 600
+    decay_progress: float = 0.4
+    weight_decay: float = 1e-4
+    gradient_clip: float = 5.0
+    average_decay: float = 0.999
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that a run depends on beside the data itself."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    model: AcousticConfig = field(default_factory=AcousticConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    chunks: ChunkConfig = field(default_factory=ChunkConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+
+_SECTIONS: dict[str, type[Any]] = {
+    "data": DataConfig,
+    "features": FeatureConfig,
+    "model": AcousticConfig,
+    "augment": AugmentConfig,
+    "chunks": ChunkConfig,
+    "schedule": ScheduleConfig,
+}
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Reads a recipe. Raises DataError for a missing file, a syntax error, an unknown section or an unknown key."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"the recipe {path} cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"the recipe {path} is not valid TOML: {error}") from error
+    unknown = set(tables) - set(_SECTIONS)
+    if unknown:
+        raise DataError(f"{path}: unknown sections {sorted(unknown)}; known are {sorted(_SECTIONS)}")
+    return Recipe(**{name: _section(path, name, table) for name, table in tables.items()})
+
+
+def _section(path: Path, name: str, table: dict[str, Any]) -> Any:
+    kind = _SECTIONS[name]
+    known = {f.name for f in fields(kind)}
+    unknown = set(table) - known
+    if unknown:
+        raise DataError(f"{path}: unknown keys {sorted(unknown)} in [{name}]; known are {sorted(known)}")
+    return kind(**{key: _frozen(value) for key, value in table.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value

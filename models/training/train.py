@@ -1,0 +1,331 @@
+"""Trains an acoustic model by a recipe: `python -m models.training.train RECIPE --data DIR --output DIR`.
+
+Resumes from the run's last checkpoint. Several processes: `torchrun --nproc-per-node N -m models.training.train ...`.
+Making a model package out of a run is `export.py`'s job.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import jiwer
+import numpy as np
+import torch
+import typer
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, distributed
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from models.acoustic.lstm import AcousticModel
+from models.acoustic.state import ChunkShape
+from models.decoding.greedy import greedy_ids
+from models.features import LogMel
+from models.training.batches import Batch, BatchMaker, plan_epoch, share_of
+from models.training.data import AudioStore, Utterance, read_corpus, select
+from models.training.flat_start import flat_alignment, flat_loss
+from models.training.recipe import Recipe, read_recipe
+from models.training.schedule import learning_rate
+from models.training.units import train_units
+from models.vocabulary import BLANK, Vocabulary
+
+log = logging.getLogger(__name__)
+
+_NORMALIZATION_UTTERANCES = 500  # enough to know each band's mean and spread
+_DEV_BATCH_SECONDS = 120.0
+_LOG_COLUMNS = ("minutes", "epoch", "update", "learning_rate", "train_loss", "dev_loss", "dev_wer", "dev_cer")
+
+
+class _Forward(torch.nn.Module):
+    """One module call for both ways through the model, as DistributedDataParallel demands."""
+
+    def __init__(self, model: AcousticModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, shape: ChunkShape | None, flat: tuple[Tensor, float] | None = None) -> Tensor:
+        """Loss a symbol. flat: a flat alignment [B, outputs] and its weight, added at the beginning of a run."""
+        frames, lengths = batch.frames, batch.frame_lengths
+        if shape is None:
+            log_probs, steps = self.model(frames, lengths)
+        else:
+            log_probs, steps = self.model.forward_as_chunks(frames, lengths, shape)
+        losses = F.ctc_loss(
+            log_probs.transpose(0, 1),
+            batch.targets,
+            steps,
+            batch.target_lengths,
+            blank=BLANK,
+            reduction="none",
+            zero_infinity=True,
+        )
+        loss = losses.sum() / batch.target_lengths.sum()
+        if flat is not None:
+            labels, weight = flat
+            loss = loss + weight * flat_loss(log_probs, labels, steps)
+        return loss
+
+
+class Trainer:
+    """One process of a run: model, optimizer, averaged weights, position in the data."""
+
+    def __init__(self, recipe: Recipe, data: Path, run: Path, cache: Path, device: torch.device) -> None:
+        self.recipe, self.run, self.device = recipe, run, device
+        self.rank = int(os.environ.get("RANK", "0"))
+        self.world = int(os.environ.get("WORLD_SIZE", "1"))
+        keep = recipe.data
+        self.utterances: list[Utterance] = select(
+            (u for name in keep.train for u in read_corpus(data / name)),
+            lambda u: keep.min_seconds <= u.seconds <= keep.max_seconds and bool(u.transcript),
+        )
+        self.dev = read_corpus(data / keep.dev)
+        with self._rank_zero_first():
+            self.vocabulary = self._vocabulary()
+            train_store = AudioStore.open(self.utterances, cache, jobs=os.cpu_count() or 1)
+            dev_store = AudioStore.open(self.dev, cache)
+        self.piece_lengths = torch.tensor([float(len(piece)) for piece in self.vocabulary.pieces])
+        self.features = self._normalization(train_store)
+        log_mel = LogMel(self.features)
+        self.batches = BatchMaker(self.utterances, train_store, self.vocabulary, log_mel, recipe.augment)
+        self.dev_batches = BatchMaker(self.dev, dev_store, self.vocabulary, log_mel)
+
+        torch.manual_seed(recipe.schedule.seed)
+        config = replace(recipe.model, vocabulary=len(self.vocabulary), mel_bins=recipe.features.mel_bins)
+        self.model = AcousticModel(config).to(device)
+        self.averaged = AcousticModel(config).to(device).eval()
+        self.averaged.load_state_dict(self.model.state_dict())
+        self.forward: torch.nn.Module = _Forward(self.model)
+        if self.world > 1:
+            self.forward = DistributedDataParallel(self.forward)
+        decay, plain = [], []
+        for parameter in self.model.parameters():
+            (decay if parameter.ndim > 1 else plain).append(parameter)
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decay, "weight_decay": recipe.schedule.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=recipe.schedule.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        self.epoch = self.update = self.done_in_epoch = 0
+        self.minutes_before = 0.0
+        self.started = time.monotonic()
+        self._resume()
+
+    def train(self, checkpoint_minutes: float) -> None:
+        """Runs to the recipe's last epoch, writing a checkpoint every so often and a log row after every epoch."""
+        schedule = self.recipe.schedule
+        last_checkpoint = time.monotonic()
+        while self.epoch < schedule.epochs:
+            plan = self._plan(self.epoch)
+            losses: list[float] = []
+            with self._progress(len(plan)) as progress:
+                task = progress.add_task(f"epoch {self.epoch + 1}/{schedule.epochs}", total=len(plan), loss=0.0)
+                progress.update(task, completed=self.done_in_epoch)
+                for indices in plan[self.done_in_epoch :]:
+                    at = (self.epoch + self.done_in_epoch / len(plan)) / schedule.epochs
+                    losses.append(self._step(indices, at))
+                    self.done_in_epoch += 1
+                    progress.update(task, advance=1, loss=float(np.mean(losses[-50:])))
+                    if self.update % 100 == 0:
+                        log.info("epoch %d update %d loss %.3f", self.epoch + 1, self.update, np.mean(losses[-100:]))
+                    if time.monotonic() - last_checkpoint > checkpoint_minutes * 60:
+                        self._save()
+                        last_checkpoint = time.monotonic()
+            self.epoch, self.done_in_epoch = self.epoch + 1, 0
+            if self.rank == 0:
+                self._save()
+                self._report(float(np.mean(losses)) if losses else float("nan"))
+            if self.world > 1:
+                distributed.barrier()
+
+    def _plan(self, epoch: int) -> list[list[int]]:
+        schedule = self.recipe.schedule
+        grown = epoch >= schedule.grow_after_epochs
+        batches = plan_epoch(
+            [u.seconds for u in self.utterances],
+            schedule.grown_batch_seconds if grown else schedule.batch_seconds,
+            seed=schedule.seed * 1000 + epoch,
+            short_first=epoch == 0,
+        )
+        return list(share_of(batches, self.rank, self.world))
+
+    def _step(self, indices: list[int], progress: float) -> float:
+        schedule = self.recipe.schedule
+        batch = self.batches.make(indices, seed=self.update * self.world + self.rank).to(self.device)
+        rate = learning_rate(self.update, progress, schedule)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        with self._autocast():
+            loss: Tensor = self.forward(batch, self._shape(progress), self._flat(batch))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.gradient_clip)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self.update += 1
+        # A young average follows closely, or it would remember the random weights of the beginning.
+        decay = min(schedule.average_decay, (1 + self.update) / (10 + self.update))
+        with torch.no_grad():
+            for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+        return float(loss.detach())
+
+    def _flat(self, batch: Batch) -> tuple[Tensor, float] | None:
+        weight = 1 - self.update / max(1, self.recipe.schedule.flat_start_updates)
+        return (flat_alignment(batch, self.piece_lengths, self.model.config.outputs_per_step), weight) if weight > 0 else None
+
+    def _shape(self, progress: float) -> ChunkShape | None:
+        chunks = self.recipe.chunks
+        random = np.random.default_rng(self.update)  # the same on every process: ranks wait for the slowest
+        if progress < chunks.from_progress or random.random() >= chunks.share:
+            return None
+        return ChunkShape(*chunks.shapes[random.integers(len(chunks.shapes))])
+
+    @torch.inference_mode()
+    def _report(self, train_loss: float) -> None:
+        references, hypotheses, loss, batches = [], [], 0.0, 0
+        evaluation = _Forward(self.averaged)
+        for indices in plan_epoch([u.seconds for u in self.dev], _DEV_BATCH_SECONDS, seed=0):
+            batch = self.dev_batches.make(indices).to(self.device)
+            loss += float(evaluation(batch, None))
+            batches += 1
+            log_probs, steps = self.averaged(batch.frames, batch.frame_lengths)
+            for index, row, length in zip(indices, log_probs.cpu(), steps.tolist(), strict=True):
+                references.append(self.dev[index].transcript)
+                hypotheses.append(self.vocabulary.decode([symbol for _, symbol in greedy_ids(row[:length])]))
+        row = {
+            "minutes": f"{self._minutes():.1f}",
+            "epoch": self.epoch,
+            "update": self.update,
+            "learning_rate": f"{self.optimizer.param_groups[0]['lr']:.2e}",
+            "train_loss": f"{train_loss:.4f}",
+            "dev_loss": f"{loss / batches:.4f}",
+            "dev_wer": f"{jiwer.wer(references, hypotheses):.4f}",
+            "dev_cer": f"{jiwer.cer(references, hypotheses):.4f}",
+        }
+        log.info("%s", row)
+        path = self.run / "log.csv"
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, _LOG_COLUMNS)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def _vocabulary(self) -> Vocabulary:
+        path = self.run / "units.model"
+        if not path.exists():
+            train_units((u.transcript for u in self.utterances), self.recipe.data.units, path)
+        return Vocabulary(path)
+
+    @contextmanager
+    def _rank_zero_first(self) -> Iterator[None]:
+        """What the first process writes to disk inside, the others find there."""
+        if self.rank != 0:
+            distributed.barrier()
+        yield
+        if self.rank == 0 and self.world > 1:
+            distributed.barrier()
+
+    def _normalization(self, store: AudioStore) -> Any:
+        """The recipe's features with mean and scale measured on a random sample of the training audio."""
+        random = np.random.default_rng(self.recipe.schedule.seed)
+        sample = random.choice(len(store), min(len(store), _NORMALIZATION_UTTERANCES), replace=False)
+        maker = BatchMaker(self.utterances, store, self.vocabulary, LogMel(self.recipe.features))
+        frames = torch.cat([maker.make([int(i)]).frames[0] for i in sample])
+        return replace(
+            self.recipe.features,
+            mean=tuple(round(float(v), 4) for v in frames.mean(dim=0)),
+            scale=tuple(round(float(1 / v), 4) for v in frames.std(dim=0).clamp(min=0.1)),
+        )
+
+    def _autocast(self) -> Any:
+        if self.recipe.schedule.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _progress(self, total: int) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}"),
+            TimeRemainingColumn(),
+            disable=self.rank != 0 or total == 0,
+        )
+
+    def _minutes(self) -> float:
+        return self.minutes_before + (time.monotonic() - self.started) / 60
+
+    def _save(self) -> None:
+        if self.rank != 0:
+            return
+        checkpoint = {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "features": asdict(self.features),
+            "acoustic": asdict(self.model.config),
+            "position": [self.epoch, self.update, self.done_in_epoch],
+            "minutes": self._minutes(),
+        }
+        temporary = self.run / "checkpoint.tmp"
+        torch.save(checkpoint, temporary)
+        temporary.replace(self.run / "checkpoint.pt")
+
+    def _resume(self) -> None:
+        path = self.run / "checkpoint.pt"
+        if not path.exists():
+            return
+        checkpoint = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(checkpoint["model"])
+        self.averaged.load_state_dict(checkpoint["averaged"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.epoch, self.update, self.done_in_epoch = checkpoint["position"]
+        self.minutes_before = checkpoint["minutes"]
+        log.info("resuming %s at epoch %d, update %d", path, self.epoch + 1, self.update)
+
+
+def main(
+    recipe: Annotated[Path, typer.Argument(help="recipe file (TOML)")],
+    data: Annotated[Path, typer.Option(help="folder that holds the recipe's corpora")],
+    output: Annotated[Path, typer.Option(help="folder of this run: checkpoint, log, units")],
+    cache: Annotated[Path | None, typer.Option(help="folder for decoded audio (default: OUTPUT/cache)")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N; with torchrun, cuda takes one GPU a process")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads of each process")] = 1,
+    checkpoint_minutes: Annotated[float, typer.Option(help="minutes between checkpoints")] = 5.0,
+) -> None:
+    """Train an acoustic model; run it again to resume."""
+    torch.set_num_threads(threads)
+    output.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    with _process_group(device):
+        Trainer(read_recipe(recipe), data, output, cache or output / "cache", torch.device(device)).train(checkpoint_minutes)
+
+
+@contextmanager
+def _process_group(device: str) -> Iterator[None]:
+    """Joins the other processes of a torchrun, if there are any, and leaves them at the end."""
+    many = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if many:
+        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield
+    finally:
+        if many:
+            distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    typer.run(main)
