@@ -1,0 +1,1 @@
+"""The Hearken server: concurrency and gRPC around a recognizer. What is said in the audio is left to `models`."""

@@ -1,0 +1,82 @@
+"""Everything that `service` raises on purpose, as one tree. gRPC status codes are left to service/rpc/errors.py.
+
+HearkenError                 (models.errors)
+└── ServiceError
+    ├── StartError           the server cannot start as it is configured: exit code 2
+    │   └── SettingsError    a setting that does not exist or has an impossible value
+    ├── InvalidRequest       a message, or an order of messages, that the protocol or this server does not allow
+    ├── Refused              a request that would be fine at another time or place
+    │   ├── ServerFull       as many streams as this server takes are running
+    │   ├── StillLoading     the model is not ready yet
+    │   └── ShuttingDown     the server has been told to stop
+    └── EngineStopped        the inference thread is gone; nothing can be recognized any more
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from models.errors import HearkenError
+
+
+class ServiceError(HearkenError):
+    """Base of the service's errors; the text is one sentence which says what to do."""
+
+
+class StartError(ServiceError):
+    """The server cannot start as it is configured."""
+
+
+class SettingsError(StartError):
+    """A setting that does not exist or has an impossible value."""
+
+
+class InvalidRequest(ServiceError):
+    """A message, or an order of messages, that the protocol or this server does not allow. Names the field."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+
+class Refused(ServiceError):
+    """A request that would be fine at another time or place. `reason` is its label in the metrics."""
+
+    reason: ClassVar[str]
+
+
+class ServerFull(Refused):
+    """As many streams as this server takes are running; try again after `retry_after_s`."""
+
+    reason = "full"
+
+    def __init__(self, max_streams: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"all {max_streams} places of this server are taken; try again in {retry_after_s:g} s or use another server"
+        )
+        self.retry_after_s = retry_after_s
+
+
+class StillLoading(Refused):
+    """The model is not ready yet."""
+
+    reason = "loading"
+
+    def __init__(self) -> None:
+        super().__init__("the server is still loading its model; try again when its health says SERVING")
+
+
+class ShuttingDown(Refused):
+    """The server has been told to stop."""
+
+    reason = "draining"
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down; use another server, or try again when it is back")
+
+
+class EngineStopped(ServiceError):
+    """The inference thread is gone; nothing can be recognized any more."""
+
+    def __init__(self) -> None:
+        super().__init__("recognition has stopped on this server; use another server and tell its operator")

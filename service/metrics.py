@@ -1,0 +1,42 @@
+"""Every metric's name, labels and help. When each one moves is left to the code that it measures."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_ADVANCE_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Metrics:
+    """The metrics of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.streams_active = Gauge("hearken_streams_active", "Requests being recognized now.", registry=self.registry)
+        self.streams = Counter(
+            "hearken_streams", "Requests admitted to recognition.", ["method"], registry=self.registry
+        )
+        self.streams_refused = Counter(
+            "hearken_streams_refused",
+            "Requests turned away at the door: full, loading or draining.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.audio_seconds = Counter("hearken_audio_seconds", "Audio received, in seconds.", registry=self.registry)
+        self.results = Counter("hearken_results", "Results sent: interim or final.", ["kind"], registry=self.registry)
+        self.errors = Counter(
+            "hearken_errors", "Requests that did not end with OK, by gRPC status.", ["status"], registry=self.registry
+        )
+        self.batch_size = Histogram(
+            "hearken_batch_size",
+            "Streams moved forward by one call of the model.",
+            buckets=_BATCH_SIZES,
+            registry=self.registry,
+        )
+        self.advance_seconds = Histogram(
+            "hearken_advance_seconds",
+            "Duration of one call of the model, in seconds.",
+            buckets=_ADVANCE_SECONDS,
+            registry=self.registry,
+        )

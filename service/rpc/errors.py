@@ -1,0 +1,75 @@
+"""Which error gives which gRPC status: one table, and the one place that applies it.
+
+What the errors mean is left to service/errors.py and models/errors.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+from models.errors import InvalidAudio, InvalidOptions
+from service.errors import EngineStopped, InvalidRequest, Refused, ServerFull, ShuttingDown, StillLoading
+from service.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+STATUS_OF: dict[type[Exception], grpc.StatusCode] = {
+    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    InvalidAudio: grpc.StatusCode.INVALID_ARGUMENT,
+    InvalidOptions: grpc.StatusCode.INVALID_ARGUMENT,
+    # Not UNAVAILABLE: clients retry that one by themselves, with audio that is half consumed, on a server that is full.
+    ServerFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    StillLoading: grpc.StatusCode.UNAVAILABLE,
+    ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+    EngineStopped: grpc.StatusCode.INTERNAL,
+}
+
+_DETAILS_KEY = "grpc-status-details-bin"
+
+
+@asynccontextmanager
+async def status_of_errors(
+    context: grpc.aio.ServicerContext[Any, Any], metrics: Metrics, stream_id: str
+) -> AsyncIterator[None]:
+    """Ends the request with the status of the error that leaves the block; one that was not foreseen is INTERNAL."""
+    try:
+        yield
+    except Exception as error:
+        code = STATUS_OF.get(type(error))
+        if code is None:
+            logger.exception("stream %s: failed", stream_id)
+            code = grpc.StatusCode.INTERNAL
+            text = f"an error in the server ended this request; its log says more about stream {stream_id}"
+        else:
+            text = str(error)
+            logger.info("stream %s: %s, %s", stream_id, code.name, text)
+        if isinstance(error, Refused):
+            metrics.streams_refused.labels(error.reason).inc()
+        metrics.errors.labels(code.name).inc()
+        await context.abort(code, text, _retry_hint(error, code, text))
+    except asyncio.CancelledError:
+        logger.info("stream %s: cancelled", stream_id)
+        metrics.errors.labels(grpc.StatusCode.CANCELLED.name).inc()
+        raise
+
+
+def _retry_hint(error: Exception, code: grpc.StatusCode, text: str) -> tuple[tuple[str, bytes], ...]:
+    """google.rpc.RetryInfo, as trailing metadata in gRPC's richer error model."""
+    if not isinstance(error, ServerFull):
+        return ()
+    seconds = int(error.retry_after_s)
+    delay = Duration(seconds=seconds, nanos=int((error.retry_after_s - seconds) * 1e9))
+    detail = AnyMessage()
+    detail.Pack(RetryInfo(retry_delay=delay))
+    status = Status(code=code.value[0], message=text, details=[detail])
+    return ((_DETAILS_KEY, status.SerializeToString()),)

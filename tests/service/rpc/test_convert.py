@@ -1,0 +1,217 @@
+"""Every field of the protocol is honored or refused by name; what is honored arrives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from hearken.v1 import speech_pb2 as pb
+from models.types import Alternative, AudioFormat, Encoding, EndpointingOptions, RecognitionOptions, Result, Word
+from service.errors import InvalidRequest
+from service.rpc import convert
+from service.sessions import Update
+
+HONORED_VALUES: dict[str, Any] = {
+    "hearken.v1.StreamingConfig.interim_results": True,
+    "hearken.v1.StreamingConfig.latency": pb.LATENCY_320_MS,
+    "hearken.v1.RecognizeRequest.audio": b"\x00\x00",
+    "hearken.v1.AudioConfig.encoding": pb.AudioConfig.MULAW,
+    "hearken.v1.AudioConfig.sample_rate_hz": 8000,
+    "hearken.v1.AudioConfig.channels": 2,
+    "hearken.v1.RecognitionConfig.model": "fake",
+    "hearken.v1.RecognitionConfig.language": "EN-us",
+    "hearken.v1.RecognitionConfig.max_alternatives": 30,
+    "hearken.v1.RecognitionConfig.word_info": True,
+    "hearken.v1.EndpointingConfig.end_silence_s": 0.2,
+    "hearken.v1.EndpointingConfig.max_utterance_s": 60,
+}
+
+
+def fields_of(descriptor: Descriptor, path: tuple[FieldDescriptor, ...] = ()) -> Iterator[tuple[FieldDescriptor, ...]]:
+    for field in descriptor.fields:
+        yield (*path, field)
+        if field.message_type is not None:
+            yield from fields_of(field.message_type, (*path, field))
+
+
+def some_value(field: FieldDescriptor) -> Any:
+    """Not the default; the highest enum value, which a protocol that grows would add."""
+    if field.full_name in HONORED_VALUES:
+        return HONORED_VALUES[field.full_name]
+    if field.enum_type is not None:
+        return max(field.enum_type.values_by_number)
+    return {
+        FieldDescriptor.CPPTYPE_STRING: b"x" if field.type == FieldDescriptor.TYPE_BYTES else "x",
+        FieldDescriptor.CPPTYPE_BOOL: True,
+        FieldDescriptor.CPPTYPE_FLOAT: 1.0,
+        FieldDescriptor.CPPTYPE_DOUBLE: 1.0,
+        FieldDescriptor.CPPTYPE_INT32: 1,
+        FieldDescriptor.CPPTYPE_INT64: 1,
+    }[field.cpp_type]
+
+
+def message_with(path: tuple[FieldDescriptor, ...], message: Message) -> None:
+    field, *rest = path
+    if field.message_type is None:
+        if field.is_repeated:
+            getattr(message, field.name).append(some_value(field))
+        else:
+            setattr(message, field.name, some_value(field))
+        return
+    inner = getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name)
+    inner.SetInParent()
+    if rest:
+        message_with(tuple(rest), inner)
+
+
+def convert_any(message: Message, recognizer: Any) -> tuple[AudioFormat, RecognitionOptions]:
+    if isinstance(message, pb.StreamingConfig):
+        return convert.streaming_options(message, recognizer, default_latency_ms=640)
+    assert isinstance(message, pb.RecognizeRequest)
+    message.audio = message.audio or b"\x00\x00"
+    return convert.recording_options(message, recognizer)
+
+
+ALL_FIELDS = [
+    pytest.param(kind, path, id=".".join([kind.DESCRIPTOR.name, *(field.name for field in path)]))
+    for kind in (pb.StreamingConfig, pb.RecognizeRequest)
+    for path in fields_of(kind.DESCRIPTOR)
+]
+
+
+@pytest.mark.parametrize(("kind", "path"), ALL_FIELDS)
+def test_every_field_is_honored_or_refused_by_name(
+    kind: type[Message], path: tuple[FieldDescriptor, ...], fakes: ModuleType
+) -> None:
+    message = kind()
+    message_with(path, message)
+    stranger = next((n for n, field in enumerate(path) if field.full_name not in convert.HONORED), None)
+    if stranger is None:
+        convert_any(message, fakes.FakeRecognizer())
+        return
+    name = ".".join(field.name for field in path[: stranger + 1])
+    with pytest.raises(InvalidRequest) as raised:
+        convert_any(message, fakes.FakeRecognizer())
+    assert raised.value.field.removeprefix("config.") == name
+
+
+def test_the_table_of_honored_fields_and_the_features_name_fields_that_exist() -> None:
+    exist = {
+        path[-1].full_name for kind in (pb.StreamingConfig, pb.RecognizeRequest) for path in fields_of(kind.DESCRIPTOR)
+    }
+    assert set(convert.HONORED) <= exist
+    assert list(convert.FEATURES) == sorted(convert.FEATURES)
+    assert set(convert.FEATURES) <= {name.rpartition(".")[2] for name in convert.HONORED}
+
+
+def test_what_is_honored_arrives(fakes: ModuleType) -> None:
+    config = pb.StreamingConfig(
+        audio=pb.AudioConfig(encoding=pb.AudioConfig.MULAW, sample_rate_hz=8000, channels=2),
+        recognition=pb.RecognitionConfig(model="fake", language="en", max_alternatives=3, word_info=True),
+        interim_results=True,
+        latency=pb.LATENCY_160_MS,
+        endpointing=pb.EndpointingConfig(end_silence_s=1.1, max_utterance_s=7),
+    )
+    assert convert_any(config, fakes.FakeRecognizer()) == (
+        AudioFormat(Encoding.MULAW, 8000, 2),
+        RecognitionOptions(
+            interim=True,
+            latency_ms=160,
+            max_alternatives=3,
+            word_info=True,
+            endpointing=EndpointingOptions(end_silence_s=1.1, max_utterance_s=7.0),
+        ),
+    )
+
+
+def test_nothing_said_means_the_defaults(fakes: ModuleType) -> None:
+    expected = RecognitionOptions(interim=False, word_info=False)
+    assert convert_any(pb.StreamingConfig(), fakes.FakeRecognizer()) == (AudioFormat(), expected)
+    assert convert_any(pb.RecognizeRequest(), fakes.FakeRecognizer()) == (AudioFormat(), expected)
+
+
+BAD_CONFIGS: list[tuple[str, pb.StreamingConfig, str]] = [
+    ("config.audio.encoding", pb.StreamingConfig(audio=pb.AudioConfig(encoding=pb.AudioConfig.FLAC)), "FLAC"),
+    ("config.audio.encoding", pb.StreamingConfig(audio=pb.AudioConfig(encoding=77)), "77"),  # type: ignore[arg-type]
+    ("config.audio.sample_rate_hz", pb.StreamingConfig(audio=pb.AudioConfig(sample_rate_hz=7999)), "8000 to 48000"),
+    ("config.audio.sample_rate_hz", pb.StreamingConfig(audio=pb.AudioConfig(sample_rate_hz=48001)), "8000 to 48000"),
+    ("config.audio.sample_rate_hz", pb.StreamingConfig(audio=pb.AudioConfig(sample_rate_hz=-1)), "8000 to 48000"),
+    ("config.audio.channels", pb.StreamingConfig(audio=pb.AudioConfig(channels=9)), "1 to 8"),
+    ("config.latency", pb.StreamingConfig(latency=9), "9"),  # type: ignore[arg-type]
+    ("config.latency", pb.StreamingConfig(latency=pb.LATENCY_1280_MS), "160, 320, 640 ms"),
+    ("config.recognition.model", pb.StreamingConfig(recognition=pb.RecognitionConfig(model="x")), "'fake'"),
+    ("config.recognition.language", pb.StreamingConfig(recognition=pb.RecognitionConfig(language="de")), "'en-US'"),
+    (
+        "config.recognition.max_alternatives",
+        pb.StreamingConfig(recognition=pb.RecognitionConfig(max_alternatives=31)),
+        "30",
+    ),
+    *(
+        (
+            "config.endpointing.end_silence_s",
+            pb.StreamingConfig(endpointing=pb.EndpointingConfig(end_silence_s=s)),
+            "10",
+        )
+        for s in (0.0, 0.19, 10.1, -1.0, math.nan, math.inf, -math.inf)
+    ),
+    *(
+        (
+            "config.endpointing.max_utterance_s",
+            pb.StreamingConfig(endpointing=pb.EndpointingConfig(max_utterance_s=s)),
+            "60",
+        )
+        for s in (4.9, 60.1, math.nan)
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "config", "said"), BAD_CONFIGS)
+def test_a_value_that_cannot_be_honored_is_refused_with_what_to_do(
+    field: str, config: pb.StreamingConfig, said: str, fakes: ModuleType
+) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        convert_any(config, fakes.FakeRecognizer())
+    assert raised.value.field == field
+    assert said in str(raised.value)
+
+
+# Field number 1000, a varint: a field of a protocol newer than this server.
+FROM_THE_FUTURE = b"\xc0\x3e\x01"
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (pb.StreamingConfig.FromString(FROM_THE_FUTURE), "config"),
+        (pb.StreamingConfig(audio=pb.AudioConfig.FromString(FROM_THE_FUTURE)), "config.audio"),
+        (pb.RecognizeRequest.FromString(FROM_THE_FUTURE), "request"),
+        (pb.RecognizeRequest(endpointing=pb.EndpointingConfig.FromString(FROM_THE_FUTURE)), "endpointing"),
+    ],
+)
+def test_a_field_that_this_version_does_not_know_is_refused(message: Message, field: str, fakes: ModuleType) -> None:
+    with pytest.raises(InvalidRequest, match="field number 1000") as raised:
+        convert_any(message, fakes.FakeRecognizer())
+    assert raised.value.field == field
+
+
+def test_results_keep_everything() -> None:
+    words = (Word("good", 0.5, 0.75, 0.5), Word("morning", 0.75, 1.25))
+    final = Result((Alternative("good morning", 0.75, words), Alternative("god morning")), True, 0.5, 1.25, 3, 1.0)
+    interim = Result((Alternative("is"),), False, 2.0, 2.25, 4, 0.5)
+    message = convert.response(Update((final, interim), 3.0, 2.5), language="en-US")
+    assert (message.clock.received_s, message.clock.recognized_s) == (3.0, 2.5)
+    first, second = message.results
+    assert (first.is_final, first.stability, first.start_s, first.end_s, first.utterance) == (True, 1.0, 0.5, 1.25, 3)
+    assert first.language == "en-US"
+    assert [(a.transcript, a.confidence) for a in first.alternatives] == [("good morning", 0.75), ("god morning", 0.0)]
+    assert [(w.word, w.start_s, w.end_s, w.confidence) for w in first.alternatives[0].words] == [
+        ("good", 0.5, 0.75, 0.5),
+        ("morning", 0.75, 1.25, 0.0),
+    ]
+    assert (second.is_final, second.stability, second.utterance) == (False, 0.5, 4)

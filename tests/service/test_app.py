@@ -1,0 +1,245 @@
+"""A whole server: health, reflection, metrics, what is said when it cannot start, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+
+from hearken.v1 import speech_pb2 as pb
+from hearken.v1.speech_pb2_grpc import SpeechStub
+from models.errors import PackageError
+from service.app import SPEECH, Server, run
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FAKE_SERVER = Path(__file__).with_name("fake_server.py")
+SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+CONFIG = pb.StreamingRecognizeRequest(
+    config=pb.StreamingConfig(audio=pb.AudioConfig(encoding=pb.AudioConfig.LINEAR16, sample_rate_hz=16000))
+)
+
+
+async def health_of(channel: grpc.aio.Channel, service: str = "") -> int:
+    return int((await HealthStub(channel).Check(HealthCheckRequest(service=service))).status)
+
+
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+port_in_use = pytest.fixture(taken_port)
+
+
+@pytest.mark.asyncio
+async def test_until_the_model_is_loaded_health_says_not_serving_and_callers_are_told(
+    fakes: ModuleType, end_of: Any
+) -> None:
+    loaded = threading.Event()
+
+    def load(settings: Settings) -> Any:
+        assert loaded.wait(5)
+        return fakes.FakeRecognizer()
+
+    server = Server(Settings(port=0, metrics_port=0), load)
+    await server.start()
+    loading = asyncio.create_task(server.load())
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        for service in ("", SPEECH):
+            assert await health_of(channel, service) == NOT_SERVING
+        stub = SpeechStub(channel)
+        for call in (
+            stub.ListModels(pb.ListModelsRequest()),
+            stub.Recognize(pb.RecognizeRequest(audio=b"x")),
+            stub.StreamingRecognize(iter([CONFIG])),
+        ):
+            code, details = await end_of(call)
+            assert code is grpc.StatusCode.UNAVAILABLE and "still loading" in details
+        loaded.set()
+        await loading
+        for service in ("", SPEECH):
+            assert await health_of(channel, service) == SERVING
+        assert len((await stub.ListModels(pb.ListModelsRequest())).models) == 1
+    await server.stop()
+
+
+@pytest.mark.asyncio
+async def test_reflection_lists_the_services(serve: Any) -> None:
+    async with serve() as running:
+        stub = ServerReflectionStub(running.channel)
+        call = stub.ServerReflectionInfo(iter([ServerReflectionRequest(list_services="")]))
+        listed = {service.name async for answer in call for service in answer.list_services_response.service}
+    assert listed == {"hearken.v1.Speech", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+
+
+@pytest.mark.asyncio
+async def test_the_metrics_page_shows_every_metric_with_its_help(serve: Any, fakes: ModuleType) -> None:
+    async with serve() as running:
+        requests = [CONFIG, pb.StreamingRecognizeRequest(audio=fakes.SPEECH)]
+        assert [response async for response in running.stub.StreamingRecognize(iter(requests))]
+        url = f"http://127.0.0.1:{running.server.metrics_port}/metrics"
+        with await asyncio.to_thread(urllib.request.urlopen, url) as answer:
+            page = answer.read().decode()
+    assert "# HELP hearken_audio_seconds_total Audio received" in page
+    assert "hearken_audio_seconds_total 0.25" in page
+    assert 'hearken_streams_total{method="StreamingRecognize"} 1.0' in page
+    assert "hearken_batch_size_count 2.0" in page
+    for line in page.splitlines():
+        assert line.lstrip("# ").split()[-1], line
+
+
+@pytest.mark.asyncio
+async def test_when_the_inference_thread_dies_health_says_not_serving(
+    serve: Any, fakes: ModuleType, end_of: Any
+) -> None:
+    def die(streams: Sequence[Any]) -> None:
+        raise SystemExit("the end")
+
+    async with serve(fakes.FakeRecognizer(before_advance=die)) as running:
+        requests = [CONFIG, pb.StreamingRecognizeRequest(audio=fakes.SPEECH)]
+        call = running.stub.StreamingRecognize(iter(requests))
+        code, details = await end_of(call)
+        assert code is grpc.StatusCode.INTERNAL and "recognition has stopped on this server" in details
+        async with asyncio.timeout(5):
+            while await health_of(running.channel) == SERVING:
+                await asyncio.sleep(0.005)
+
+
+@pytest.mark.asyncio
+async def test_running_streams_finish_while_the_server_stops_and_new_ones_are_turned_away(
+    serve: Any, fakes: ModuleType, end_of: Any
+) -> None:
+    async with serve(drain_grace_s=10) as running:
+        call = running.stub.StreamingRecognize()
+        await call.write(CONFIG)
+        assert (await call.read()).stream_id
+        stopping = asyncio.create_task(running.server.stop())
+        while await health_of(running.channel) == SERVING:
+            await asyncio.sleep(0.005)
+        late = running.stub.StreamingRecognize(iter([CONFIG]))
+        code, details = await end_of(late)
+        assert code is grpc.StatusCode.UNAVAILABLE and "shutting down" in details
+        await call.write(pb.StreamingRecognizeRequest(audio=fakes.SPEECH))
+        await call.done_writing()
+        assert (await call.read()).results[0].is_final
+        assert await call.code() is grpc.StatusCode.OK
+        await stopping
+        assert running.metric("hearken_streams_refused_total", reason="draining") == 1
+
+
+def settings_with(**values: Any) -> Settings:
+    return Settings(**{"port": 0, "metrics_port": 0, "drain_grace_s": 0, **values})
+
+
+def test_a_model_that_does_not_load_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def load(settings: Settings) -> Any:
+        raise PackageError(f"there is no model package {settings.model!r}")
+
+    assert run(settings_with(model="klingon", log_level="error"), load) == 2
+    assert capsys.readouterr().err == "hearken: there is no model package 'klingon'\n"
+
+
+def test_a_default_latency_that_the_model_lacks_is_one_sentence_and_exit_code_2(
+    fakes: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(settings_with(default_latency_ms=100), lambda settings: fakes.FakeRecognizer()) == 2
+    assert "HEARKEN_DEFAULT_LATENCY_MS is 100; model 'fake' has 160, 320, 640\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("field", ["port", "metrics_port"])
+def test_a_port_in_use_is_one_sentence_and_exit_code_2(
+    field: str, port_in_use: int, fakes: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(settings_with(**{field: port_in_use}), lambda settings: fakes.FakeRecognizer()) == 2
+    said = capsys.readouterr().err
+    assert f"127.0.0.1:{port_in_use}" in said and f"HEARKEN_{field.upper()}" in said and "in use" in said
+
+
+@asynccontextmanager
+async def fake_server(**settings: str) -> AsyncIterator[tuple[subprocess.Popen[str], grpc.aio.Channel]]:
+    """A server process that is SERVING, and a channel to it."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("HEARKEN_")}
+    environment = {
+        **ours,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "clients" / "python")]),
+        "HEARKEN_PORT": "0",
+        "HEARKEN_METRICS_PORT": "0",
+        **settings,
+    }
+    process = subprocess.Popen([sys.executable, str(FAKE_SERVER)], env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        line = ""
+        while "gRPC on" not in line:
+            line = await asyncio.to_thread(process.stderr.readline)
+            assert line, "the server ended before it listened"
+        while "serves on" not in await asyncio.to_thread(process.stderr.readline):
+            pass
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{line.strip().rpartition(':')[2]}") as channel:
+            yield process, channel
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_lets_running_streams_finish_and_exits_0(number: signal.Signals, fakes: ModuleType) -> None:
+    async with fake_server() as (process, channel):
+        assert await health_of(channel) == SERVING
+        call = SpeechStub(channel).StreamingRecognize()
+        await call.write(CONFIG)
+        assert (await call.read()).model == "fake"
+        process.send_signal(number)
+        while await health_of(channel) == SERVING:
+            await asyncio.sleep(0.01)
+        await call.write(pb.StreamingRecognizeRequest(audio=fakes.SPEECH))
+        await call.done_writing()
+        assert (await call.read()).results[0].alternatives[0].transcript == "w1"
+        assert await call.code() is grpc.StatusCode.OK
+        assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+@pytest.mark.asyncio
+async def test_streams_that_outlast_the_grace_are_ended_and_the_exit_code_is_0(end_of: Any) -> None:
+    async with fake_server(HEARKEN_DRAIN_GRACE_S="0.1") as (process, channel):
+        call = SpeechStub(channel).StreamingRecognize()
+        await call.write(CONFIG)
+        assert (await call.read()).model == "fake"
+        process.send_signal(signal.SIGTERM)
+        code, _ = await end_of(call)
+        assert code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+        assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+@pytest.mark.asyncio
+async def test_a_second_signal_ends_the_process_at_once() -> None:
+    async with fake_server() as (process, channel):
+        call = SpeechStub(channel).StreamingRecognize()
+        await call.write(CONFIG)
+        assert (await call.read()).model == "fake"
+        process.send_signal(signal.SIGTERM)
+        while await health_of(channel) == SERVING:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 5) == -signal.SIGTERM

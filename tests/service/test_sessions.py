@@ -1,0 +1,100 @@
+"""One conversation and the door, without gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from models.types import AudioFormat, Encoding, RecognitionOptions
+from service.batcher import Batcher
+from service.errors import InvalidRequest, ServerFull, ShuttingDown
+from service.metrics import Metrics
+from service.sessions import PIECE_BYTES, Sessions
+
+pytestmark = pytest.mark.asyncio
+
+RAW = AudioFormat(Encoding.LINEAR16, 16000, 1)
+
+
+@asynccontextmanager
+async def sessions_of(recognizer: Any, *, max_streams: int = 2) -> AsyncIterator[Sessions[Any]]:
+    metrics = Metrics()
+    batcher = Batcher(recognizer.advance, max_batch=8, metrics=metrics, on_death=lambda: None)
+    sessions = Sessions(recognizer, batcher, metrics, max_streams=max_streams)
+    try:
+        yield sessions
+    finally:
+        sessions.close()
+        batcher.close()
+
+
+def open_session(sessions: Sessions[Any], **more: Any) -> Any:
+    return sessions.open(RAW, RecognitionOptions(), stream_id="test", method="test", **more)
+
+
+async def pieces(*audio: bytes) -> AsyncIterator[bytes]:
+    for piece in audio:
+        yield piece
+
+
+async def test_a_long_message_is_taken_in_pieces_with_results_in_between(fakes: ModuleType) -> None:
+    long = fakes.SPEECH * 20
+    assert len(long) > 4 * PIECE_BYTES
+    async with sessions_of(fakes.FakeRecognizer()) as sessions:
+        with open_session(sessions) as session:
+            updates = [update async for update in session.recognize(pieces(long))]
+    assert [len(update.results) for update in updates] == [1] * 21
+    assert updates[0].received_s == PIECE_BYTES / fakes.BYTES_PER_S < updates[-1].received_s == 5.0
+    assert [update.recognized_s for update in updates[:3]] == [0.25, 0.5, 0.75]
+    assert updates[-1].results[0].is_final
+
+
+async def test_decoding_audio_does_not_hold_up_the_event_loop(
+    fakes: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fakes.FakeStream, "accept", lambda stream, data: time.sleep(0.3))
+    async with sessions_of(fakes.FakeRecognizer()) as sessions:
+        with open_session(sessions) as session:
+            listening = asyncio.ensure_future(anext(session.recognize(pieces(b"x")), None))
+            longest_s, before_s = 0.0, time.perf_counter()
+            while not listening.done():
+                await asyncio.sleep(0.005)
+                longest_s, before_s = max(longest_s, time.perf_counter() - before_s), time.perf_counter()
+    assert longest_s < 0.2
+
+
+async def test_a_place_is_free_again_however_its_session_ends(fakes: ModuleType) -> None:
+    async with sessions_of(fakes.FakeRecognizer(), max_streams=1) as sessions:
+        for error in (ValueError, asyncio.CancelledError, KeyboardInterrupt):
+            with pytest.raises(error), open_session(sessions):
+                with pytest.raises(ServerFull, match="all 1 places"), open_session(sessions):
+                    pass
+                raise error
+        async with asyncio.timeout(1):
+            await sessions.empty()
+
+
+async def test_a_closed_door_keeps_those_inside_and_is_empty_when_they_have_left(fakes: ModuleType) -> None:
+    async with sessions_of(fakes.FakeRecognizer()) as sessions:
+        with open_session(sessions) as session:
+            sessions.close_door()
+            with pytest.raises(ShuttingDown), open_session(sessions):
+                pass
+            emptied = asyncio.create_task(sessions.empty())
+            assert [update async for update in session.recognize(pieces(fakes.SPEECH))]
+            assert not emptied.done()
+        await emptied
+
+
+async def test_audio_longer_than_the_limit_is_refused_as_soon_as_it_is(fakes: ModuleType) -> None:
+    async with sessions_of(fakes.FakeRecognizer()) as sessions:
+        with open_session(sessions, max_audio_s=1.5) as session:
+            with pytest.raises(InvalidRequest, match=r"longer than the 1.5 s"):
+                _ = [update async for update in session.recognize(pieces(fakes.SPEECH * 100))]
+            assert session.received_s <= 2.1
