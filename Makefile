@@ -1,0 +1,64 @@
+# `make demo` and `make test` need Python 3.11 or newer, git and make; they install the rest into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SPEECH ?= ../shared/speech
+DEVICE ?= cpu
+MODEL ?= english
+STREAMS ?= 20
+RECIPE ?= models/training/recipes/english.toml
+RUN ?= runs/english
+
+.PHONY: demo test serve check bench protos train evaluate format clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.demo ## start the server, stream a recording with live captions, stop (AUDIO=file.wav for your own)
+	$(BIN)/python clients/samples/demo.py $(AUDIO)
+
+test: $(VENV)/.dev ## the whole test suite
+	$(BIN)/python -m pytest
+
+serve: $(VENV)/.demo ## the server in the foreground, 127.0.0.1:50051
+	$(BIN)/python -m service
+
+check: $(VENV)/.dev ## formatting, lint, types, import contracts, fresh stubs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/protos
+
+bench: $(VENV)/.dev ## real-time streams against a server of its own (STREAMS=20 DEVICE=cpu)
+	$(BIN)/python tests/benchmarks/streams.py --streams $(STREAMS) --device $(DEVICE)
+
+protos: $(VENV)/.dev ## generate the gRPC stubs
+	$(BIN)/python protos/generate.py
+
+train: $(VENV)/.dev ## train by RECIPE on the corpora in SPEECH into RUN; resumes
+	$(BIN)/python -m models.training.train $(RECIPE) --data $(SPEECH) --output $(RUN) --device $(DEVICE)
+
+evaluate: $(VENV)/.dev ## word error rates of MODEL on SPEECH/test-clean
+	$(BIN)/python -m models.evaluation.evaluate --model $(MODEL) --data $(SPEECH)/test-clean --device $(DEVICE)
+
+format: $(VENV)/.dev ## rewrite the sources in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what make has installed
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Hearken needs Python 3.11 or newer; say which with PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml clients/python/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e 'clients/python[cli]' -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml clients/python/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e 'clients/python[cli]' -e '.[train,dev]'
+	@touch $@ $(VENV)/.demo
