@@ -19,8 +19,11 @@ _DB_PER_NEPER = 4.342944819  # log-mel frames hold natural logarithms of power
 class DetectorConfig:
     """Energy detector: speech is what rises above a slowly adapting noise floor. Levels in dB, rates in dB a frame.
 
-    The floor falls quickly to a quieter level and climbs slowly through a louder one.
+    The floor falls quickly to a quieter level and climbs slowly through a louder one. It begins at the first frame, but
+    not above `first_floor_db`: a caller may begin in the middle of a word.
     """
+
+    first_floor_db: float = -30.0
 
     above_floor_db: float = 8.0
     below_peak_db: float = 30.0
@@ -64,7 +67,8 @@ class SpeechDetector:
         decided = []
         for level in self._levels_db(frames):
             if self._smooth is None:
-                self._smooth = self._floor = self._peak = level
+                self._smooth = self._peak = level
+                self._floor = min(level, config.first_floor_db)
             self._smooth += config.smoothing * (level - self._smooth)
             if self._smooth < self._floor:
                 self._floor += config.fall * (self._smooth - self._floor)

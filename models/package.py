@@ -102,7 +102,9 @@ def find_package(name_or_path: str) -> Path:
         if (folder / CONFIG).is_file():
             return folder
     bundled = sorted(p.parent.name for p in BUNDLED.glob(f"*/{CONFIG}"))
-    raise PackageError(f"there is no model package {name_or_path!r}: give a folder with a {CONFIG}, or one of {bundled}")
+    raise PackageError(
+        f"there is no model package {name_or_path!r}: give a folder with a {CONFIG}, or one of {bundled}"
+    )
 
 
 def open_package(folder: Path) -> Package:

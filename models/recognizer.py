@@ -104,22 +104,18 @@ class Recognizer:
 
         Chunks of the same shape go through the model together. Final passes go one by one: then neither the neighbors
         nor the padding can change the last bits of a score, and the text of a stream is that of its file.
+        If it raises, no stream has changed, so that each can be tried alone.
         """
-        results: list[list[Result]] = [[] for _ in streams]
-        chunks: dict[ChunkShape, list[tuple[int, ChunkJob]]] = defaultdict(list)
-        for index, stream in enumerate(streams):
-            match stream.job():
-                case ChunkJob() as job:
-                    chunks[job.shape].append((index, job))
-                case FinalJob() as job:
-                    results[index] = stream.absorb_final(self._final_pass(job, stream))
-        for shape, jobs in chunks.items():
-            windows = torch.stack([job.window for _, job in jobs]).to(self._device)
-            state = AcousticState.stack([job.state for _, job in jobs])
-            log_probs, after = self._model.forward_chunk(windows, state, shape)
-            for (index, _), row, own in zip(jobs, log_probs.cpu(), after.unstack(), strict=True):
-                results[index] = streams[index].absorb_chunk(row, own)
-        return results
+        jobs = [stream.job() for stream in streams]
+        readings = [
+            self._final_pass(job, stream) if isinstance(job, FinalJob) else ()
+            for job, stream in zip(jobs, streams, strict=True)
+        ]
+        chunks = self._chunk_pass([(i, job) for i, job in enumerate(jobs) if isinstance(job, ChunkJob)])
+        return [
+            stream.absorb_chunk(*chunks[i]) if i in chunks else stream.absorb_final(readings[i])
+            for i, stream in enumerate(streams)
+        ]
 
     def transcribe(self, data: bytes, audio: AudioFormat, options: RecognitionOptions) -> list[Result]:
         """Final results of a whole recording. Raises InvalidOptions or InvalidAudio."""
@@ -137,6 +133,20 @@ class Recognizer:
             results += self.advance([stream])[0]
         return results
 
+    def _chunk_pass(self, jobs: Sequence[tuple[int, ChunkJob]]) -> dict[int, tuple[Tensor, AcousticState]]:
+        """Numbered jobs -> log probabilities [outputs, V] on the CPU and the state after, by number."""
+        by_shape: dict[ChunkShape, list[tuple[int, ChunkJob]]] = defaultdict(list)
+        for number, job in jobs:
+            by_shape[job.shape].append((number, job))
+        done = {}
+        for shape, group in by_shape.items():
+            windows = torch.stack([job.window for _, job in group]).to(self._device)
+            state = AcousticState.stack([job.state for _, job in group])
+            log_probs, after = self._model.forward_chunk(windows, state, shape)
+            for (number, _), own, own_state in zip(group, log_probs.cpu(), after.unstack(), strict=True):
+                done[number] = (own, own_state)
+        return done
+
     def _final_pass(self, job: FinalJob, stream: Stream) -> tuple[Alternative, ...]:
         log_probs = self.log_probs(job.frames)
         if not greedy_ids(log_probs):
@@ -150,7 +160,9 @@ class Recognizer:
         """[T, F] frames of one utterance -> [outputs, V] log probabilities on the CPU, full context both ways."""
         if not len(frames):
             return torch.zeros(0, len(self._vocabulary))
-        log_probs, _ = self._model(frames.unsqueeze(0).to(self._device), torch.tensor([len(frames)], device=self._device))
+        log_probs, _ = self._model(
+            frames.unsqueeze(0).to(self._device), torch.tensor([len(frames)], device=self._device)
+        )
         whole: Tensor = log_probs[0].cpu()
         return whole
 

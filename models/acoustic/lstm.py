@@ -74,7 +74,9 @@ class BiLstmLayer(nn.Module):
         # Without it the signal of fresh weights shrinks from layer to layer, and CTC stays on its plateau.
         self.norm = nn.LayerNorm(2 * hidden)
         for lstm in (self.forward_lstm, self.backward_lstm):
-            nn.init.ones_(lstm.bias_ih_l0.data[hidden : 2 * hidden])  # forget gate open at first (Jozefowicz et al. 2015)
+            nn.init.ones_(
+                lstm.bias_ih_l0.data[hidden : 2 * hidden]
+            )  # forget gate open at first (Jozefowicz et al. 2015)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """[B, S, D], lengths [B] -> [B, S, 2H]; padding after an utterance's length never reaches its steps."""

@@ -6,6 +6,7 @@ only needs a package's files).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,8 +60,13 @@ class BeamDecoder:
         except RuntimeError as error:
             raise PackageError(f"{package.path(LANGUAGE_MODEL)} is not a readable KenLM model: {error}") from error
         self._lexicon = self._trie_of(words, vocabulary)
-        self._tuning = package.config.decoding
-        self._decoder = self._decoder_of(self._tuning)
+        self._decoder = self._decoder_of(package.config.decoding)
+
+    def tuned(self, tuning: DecodingConfig) -> BeamDecoder:
+        """The same lexicon and language model with other weights."""
+        other = copy.copy(self)
+        other._decoder = self._decoder_of(tuning)
+        return other
 
     def decode(self, log_probs: Tensor, *, count: int = 1) -> list[Hypothesis]:
         """[outputs, V] float32 log probabilities on the CPU -> the `count` best different readings, best first."""
@@ -112,6 +118,4 @@ class BeamDecoder:
             criterion_type=CriterionType.CTC,
         )
         unknown = self._words.get_index(_UNKNOWN_WORD)
-        return LexiconDecoder(
-            options, self._lexicon, self._language_model, _SILENCE, BLANK, unknown, [], False
-        )
+        return LexiconDecoder(options, self._lexicon, self._language_model, _SILENCE, BLANK, unknown, [], False)

@@ -93,7 +93,9 @@ def read_librispeech(folder: Path) -> list[Utterance]:
                 )
             )
     if not utterances:
-        raise DataError(f"{folder} holds no SPEAKER/CHAPTER/*.trans.txt; is it a LibriSpeech folder such as train-clean-100?")
+        raise DataError(
+            f"{folder} holds no SPEAKER/CHAPTER/*.trans.txt; is it a LibriSpeech folder such as train-clean-100?"
+        )
     return utterances
 
 

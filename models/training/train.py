@@ -181,7 +181,11 @@ class Trainer:
 
     def _flat(self, batch: Batch) -> tuple[Tensor, float] | None:
         weight = 1 - self.update / max(1, self.recipe.schedule.flat_start_updates)
-        return (flat_alignment(batch, self.piece_lengths, self.model.config.outputs_per_step), weight) if weight > 0 else None
+        return (
+            (flat_alignment(batch, self.piece_lengths, self.model.config.outputs_per_step), weight)
+            if weight > 0
+            else None
+        )
 
     def _shape(self, progress: float) -> ChunkShape | None:
         chunks = self.recipe.chunks
@@ -311,7 +315,9 @@ def main(
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     with _process_group(device):
-        Trainer(read_recipe(recipe), data, output, cache or output / "cache", torch.device(device)).train(checkpoint_minutes)
+        Trainer(read_recipe(recipe), data, output, cache or output / "cache", torch.device(device)).train(
+            checkpoint_minutes
+        )
 
 
 @contextmanager

@@ -17,7 +17,9 @@ SHAPES = [ChunkShape(1, 1), ChunkShape(2, 2), ChunkShape(4, 4), ChunkShape(3, 0)
 @pytest.fixture(scope="module")
 def model() -> AcousticModel:
     torch.manual_seed(0)
-    return AcousticModel(AcousticConfig(channels=8, hidden=24, layers=3, vocabulary=20, outputs_per_step=OUTPUTS_PER_STEP)).eval()
+    return AcousticModel(
+        AcousticConfig(channels=8, hidden=24, layers=3, vocabulary=20, outputs_per_step=OUTPUTS_PER_STEP)
+    ).eval()
 
 
 @pytest.fixture(scope="module")
