@@ -64,7 +64,8 @@ class AudioDecoder:
             frame = _BYTES_PER_SAMPLE[self._format.encoding] * self._format.channels
             raise InvalidAudio(
                 f"the audio ends in the middle of a sample: its length must be a multiple of {frame} bytes for "
-                f"{self._format.encoding.value} with {self._format.channels} channel(s), {len(self._pending)} are left over"
+                f"{self._format.encoding.value} with {self._format.channels} channel(s), "
+                f"{len(self._pending)} are left over"
             )
         if self._resampler is not None:
             samples = torch.cat([samples, self._resampler.finish()])
@@ -87,7 +88,8 @@ class AudioDecoder:
             self._format, header = actual, header[body_at:]
         elif self._declared.encoding is Encoding.FROM_HEADER:
             raise InvalidAudio(
-                "the audio has no WAV header and no encoding was given; set the encoding and the sample rate of raw audio"
+                "the audio has no WAV header and no encoding was given; "
+                "set the encoding and the sample rate of raw audio"
             )
         else:
             declared = self._declared
@@ -140,7 +142,7 @@ class StreamingResampler:
             return torch.zeros(0)
         window = self._pending[: units * self._into + 2 * self._context].double()
         drop = self._context_units * self._out
-        out = self._resample(window)[drop : drop + units * self._out]
+        out: Tensor = self._resample(window)[drop : drop + units * self._out]
         self._pending = self._pending[units * self._into :].clone()
         self._emitted += len(out)
         return ((out / SAMPLE_GRID).round() * SAMPLE_GRID).float()
@@ -209,7 +211,7 @@ def _check_range(audio: AudioFormat, *, complete: bool) -> None:
 
 
 def _linear16(data: bytes) -> npt.NDArray[np.float32]:
-    return np.frombuffer(data, dtype="<i2").astype(np.float32) / 32768
+    return np.frombuffer(data, dtype="<i2").astype(np.float32) / np.float32(32768)
 
 
 def _g711_table(encoding: Encoding) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def open_device(name: str) -> torch.device:
-    """`auto` takes a GPU where there is one and says in the log what it took; a named device that is missing is an error.
+    """`auto` takes a GPU where there is one and says in the log what it took; a named device must be there.
 
     Raises DeviceError.
     """
@@ -31,8 +31,8 @@ def open_device(name: str) -> torch.device:
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise DeviceError(
-                f"{name!r} was asked for, but no CUDA device is usable: check the driver, and in a container the NVIDIA "
-                "container toolkit and --gpus; or use HEARKEN_DEVICE=cpu"
+                f"{name!r} was asked for, but no CUDA device is usable: check the driver, and in a container the "
+                "NVIDIA container toolkit and --gpus; or use HEARKEN_DEVICE=cpu"
             )
         if (device.index or 0) >= torch.cuda.device_count():
             raise DeviceError(f"{name!r} was asked for, but there are {torch.cuda.device_count()} CUDA device(s)")
@@ -40,5 +40,5 @@ def open_device(name: str) -> torch.device:
 
 
 def use_threads(count: int) -> None:
-    """Sets the CPU threads of one operation. 0: half of the cores this process may use, the rest is left to the service."""
+    """Sets the CPU threads of one operation. 0: half of the cores of this process; the service has the rest."""
     torch.set_num_threads(count or max(1, len(os.sched_getaffinity(0)) // 2))

@@ -124,7 +124,7 @@ class Endpointer:
 
 
 def best_pause(levels: list[float]) -> int:
-    """Where to cut an utterance that outgrew its limit: the quietest 0.2 s in its second half, at the middle of them."""
+    """Where to cut an utterance that outgrew its limit: the middle of the quietest 0.2 s in its second half."""
     window = FRAMES_PER_SECOND // 5
     start = max(1, len(levels) // 2)
     sums = sum(levels[start : start + window])

@@ -28,7 +28,8 @@ class FeatureConfig:
     mel_bins: number of mel bands (F).
     low_hz, high_hz: border frequencies of the mel filter bank.
     floor: added to the mel power before the logarithm. High enough to hide what lossy codecs leave in silent bands.
-    mean, scale: each frame is (log mel - mean) * scale per band; constants of the training set, so no future audio is needed.
+    mean, scale: each frame is (log mel - mean) * scale per band; constants of the training set, so that no future audio
+    is needed.
     """
 
     mel_bins: int = 80
@@ -65,7 +66,7 @@ class LogMel(torch.nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         if samples.shape[-1] < WINDOW_SAMPLES:
             return samples.new_zeros(*samples.shape[:-1], 0, self.config.mel_bins, dtype=torch.float32)
-        log_mel = (self._mel(samples.double()) + self.config.floor).log()
+        log_mel: Tensor = (self._mel(samples.double()) + self.config.floor).log()
         on_grid = (log_mel / FRAME_GRID).round() * FRAME_GRID
         return (on_grid.float().transpose(-1, -2) - self._mean) * self._scale
 

@@ -48,7 +48,7 @@ class DecodingConfig:
 
 @dataclass(frozen=True, slots=True)
 class PackageConfig:
-    """config.json. latencies: milliseconds -> (chunk steps, look-ahead steps). self_test_text: what self_test.wav says."""
+    """config.json. latencies: milliseconds -> chunk shape. self_test_text: what self_test.wav says."""
 
     name: str
     acoustic: AcousticConfig

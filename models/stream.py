@@ -119,7 +119,7 @@ class Stream:
         return ChunkJob(window, utterance.state, self._shape)
 
     def absorb_chunk(self, log_probs: Tensor, state: AcousticState) -> list[Result]:
-        """Takes a chunk's log probabilities [C * outputs_per_step, V] and the state after it; gives an interim result if the text grew."""
+        """Takes a chunk's log probabilities [outputs, V] and the state after it; an interim result if the text grew."""
         utterance = self._utterance
         new = [symbol for _, symbol in greedy_ids(log_probs, utterance.last_symbol)]
         utterance.last_symbol = int(log_probs[-1].argmax())
@@ -186,5 +186,5 @@ class Stream:
         )
 
 
-# Greedy interim text is only ever appended to until the final pass; how much of it the final pass keeps is not estimated.
+# Interim text is only ever appended to until the final pass; how much of it that pass keeps is not estimated.
 _INTERIM_STABILITY = 0.5

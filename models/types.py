@@ -1,4 +1,4 @@
-"""What goes into recognition and what comes out: frozen values, times in seconds from the first sample of the stream."""
+"""What goes into recognition and what comes out: frozen values, times in seconds from the stream's first sample."""
 
 from __future__ import annotations
 

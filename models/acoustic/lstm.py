@@ -39,7 +39,7 @@ class AcousticConfig:
 
 
 class Subsampling(nn.Module):
-    """[B, T, F] -> [B, S, H]: three 3x3 convolutions of stride 2 without padding in time, so a step sees RECEPTIVE_FRAMES."""
+    """[B, T, F] -> [B, S, H]: three 3x3 convolutions of stride 2, unpadded in time: a step sees RECEPTIVE_FRAMES."""
 
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
@@ -74,9 +74,8 @@ class BiLstmLayer(nn.Module):
         # Without it the signal of fresh weights shrinks from layer to layer, and CTC stays on its plateau.
         self.norm = nn.LayerNorm(2 * hidden)
         for lstm in (self.forward_lstm, self.backward_lstm):
-            nn.init.ones_(
-                lstm.bias_ih_l0.data[hidden : 2 * hidden]
-            )  # forget gate open at first (Jozefowicz et al. 2015)
+            # The forget gate begins open (Jozefowicz et al. 2015).
+            nn.init.ones_(lstm.get_parameter("bias_ih_l0").data[hidden : 2 * hidden])
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """[B, S, D], lengths [B] -> [B, S, 2H]; padding after an utterance's length never reaches its steps."""
@@ -93,7 +92,7 @@ class BiLstmLayer(nn.Module):
         lengths [B, K]: valid steps of each window. state: hidden and cell [1, B, H] before the first chunk; the
         returned one is after the last chunk. Streaming is K = 1; training takes all windows of an utterance at once.
         """
-        batch, count, width, inputs = windows.shape
+        batch, count, width, _ = windows.shape
         chunks, states = [], []
         for k in range(count):
             chunk, state = self.forward_lstm(windows[:, k, :chunk_steps], state)
@@ -111,7 +110,7 @@ class BiLstmLayer(nn.Module):
 
 
 class AcousticModel(nn.Module):
-    """Feature frames -> log probabilities of V symbols at every output (`output_s`); S steps give S * outputs_per_step."""
+    """Feature frames -> log probabilities of V symbols every `output_s`; S steps give S * outputs_per_step outputs."""
 
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
@@ -177,6 +176,7 @@ class AcousticModel(nn.Module):
     ) -> tuple[Tensor, AcousticState]:
         hidden, cell = [], []
         for i, layer in enumerate(self.layers):
+            assert isinstance(layer, BiLstmLayer)
             before = (state.hidden[i : i + 1], state.cell[i : i + 1])
             x, (h, c) = layer.forward_windows(self.dropout(x), lengths, chunk_steps, before)
             hidden.append(h)
@@ -185,7 +185,7 @@ class AcousticModel(nn.Module):
 
     def _log_probs(self, x: Tensor) -> Tensor:
         batch, steps, _ = x.shape
-        scores = self.head(self.dropout(x)).float().view(batch, steps * self.config.outputs_per_step, -1)
+        scores: Tensor = self.head(self.dropout(x)).float().view(batch, steps * self.config.outputs_per_step, -1)
         return scores.log_softmax(dim=-1)
 
 

@@ -72,8 +72,8 @@ class AcousticState:
         )
 
     def unstack(self) -> list[AcousticState]:
-        """One state of B = 1 for each stream; the inverse of `stack`. Copies, so that a stream does not hold its batch."""
+        """One state of B = 1 for each stream; the inverse of `stack`. Copies, so that no stream holds its batch."""
         return [
-            AcousticState(h.clone(), c.clone())
-            for h, c in zip(self.hidden.split(1, dim=1), self.cell.split(1, dim=1), strict=True)
+            AcousticState(self.hidden[:, row : row + 1].clone(), self.cell[:, row : row + 1].clone())
+            for row in range(self.hidden.shape[1])
         ]

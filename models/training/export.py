@@ -28,7 +28,6 @@ from models.package import (
 )
 from models.recognizer import Recognizer
 
-
 _TUNING = DecodingConfig()
 
 

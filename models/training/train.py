@@ -106,7 +106,8 @@ class Trainer:
         self.forward: torch.nn.Module = _Forward(self.model)
         if self.world > 1:
             self.forward = DistributedDataParallel(self.forward)
-        decay, plain = [], []
+        decay: list[torch.nn.Parameter] = []
+        plain: list[torch.nn.Parameter] = []
         for parameter in self.model.parameters():
             (decay if parameter.ndim > 1 else plain).append(parameter)
         self.optimizer = torch.optim.AdamW(
@@ -167,7 +168,7 @@ class Trainer:
         with self._autocast():
             loss: Tensor = self.forward(batch, self._shape(progress), self._flat(batch))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.gradient_clip)
         if torch.isfinite(norm):
             self.optimizer.step()

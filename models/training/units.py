@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
@@ -13,7 +14,9 @@ def train_units(texts: Iterable[str], size: int, target: Path) -> None:
 
     Piece 0, the unknown symbol, serves as the CTC blank.
     """
-    kind = {"model_type": "bpe", "vocab_size": size} if size else {"model_type": "char", "use_all_vocab": True}
+    kind: dict[str, Any] = (
+        {"model_type": "bpe", "vocab_size": size} if size else {"model_type": "char", "use_all_vocab": True}
+    )
     with target.open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),

@@ -1,4 +1,4 @@
-"""How late are interim and final results while many callers speak at once? Starts a server of its own and prints a table.
+"""How late are results while many callers speak at once? Starts a server of its own and prints a table.
 
 `python tests/benchmarks/streams.py --streams 20`. Load generator and server share this machine's cores.
 """

@@ -16,10 +16,11 @@ from models.audio import AudioDecoder, StreamingResampler
 from models.errors import InvalidAudio
 from models.types import AudioFormat, Encoding
 
+HEADED = AudioFormat()
 PCM16K = AudioFormat(Encoding.LINEAR16, 16_000, 1)
 
 
-def decode(data: bytes, declared: AudioFormat = AudioFormat(), cut: int = 1000) -> torch.Tensor:
+def decode(data: bytes, declared: AudioFormat = HEADED, cut: int = 1000) -> torch.Tensor:
     decoder = AudioDecoder(declared)
     pieces = [decoder.accept(data[at : at + cut]) for at in range(0, len(data), cut)]
     return torch.cat([*pieces, decoder.finish()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -74,7 +75,7 @@ def test_utterances_are_numbered_and_lie_one_after_the_other(
     results = tiny_recognizer.transcribe(make_babble(20.0, 5), PCM, RecognitionOptions())
     assert len(results) > 1
     assert [result.utterance for result in results] == list(range(len(results)))
-    for before, after in zip(results, results[1:], strict=False):
+    for before, after in itertools.pairwise(results):
         assert before.end_s <= after.start_s
     for result in results:
         times = [t for word in result.alternatives[0].words for t in (word.start_s, word.end_s)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import typer
 from typer.testing import CliRunner
 
 from models.errors import DataError
+from models.package import CARD, LANGUAGE_MODEL, WORDS
+from models.recognizer import Recognizer
 from models.training.data import MANIFEST_COLUMNS, AudioStore, normalize_transcript, read_corpus, read_librispeech
+from models.training.export import export
 from models.training.recipe import read_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -105,6 +110,28 @@ def test_the_loss_falls_and_a_run_resumes_where_it_stopped(tones: Path, tmp_path
     assert float(both[-1]["dev_loss"]) < 0.7 * float(both[0]["dev_loss"])
 
 
+def test_a_run_becomes_a_package_that_loads(tones: Path, tmp_path: Path, tiny_package: Path) -> None:
+    train(tones, tmp_path / "run", epochs=1)
+    (tmp_path / "lm").mkdir()
+    (tmp_path / "lm" / WORDS).write_text("\n".join(TONES_HZ) + "\n")
+    shutil.copy(tiny_package / LANGUAGE_MODEL, tmp_path / "lm")
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, np.zeros(300), 16_000)
+    app = typer.Typer()
+    app.command()(export)
+    options = {
+        "run": tmp_path / "run",
+        "language-model": tmp_path / "lm",
+        "card": tiny_package / CARD,
+        "self-test": silence,
+        "self-test-text": "",
+        "output": tmp_path / "tones",
+    }
+    done = CliRunner().invoke(app, [f"--{name}={value}" for name, value in options.items()])
+    assert done.exit_code == 0, done.output
+    assert Recognizer.load(tmp_path / "tones", "cpu").name == "tones"
+
+
 def test_two_processes_train_one_model(tones: Path, tmp_path: Path) -> None:
     rows = train(tones, tmp_path / "run", epochs=3, processes=2)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -150,13 +177,3 @@ def test_a_folder_without_speech_is_refused(tmp_path: Path) -> None:
 
 def test_transcripts_are_lowercase_letters_and_apostrophes() -> None:
     assert normalize_transcript("  It's  TWO—o'clock, Sir!") == "it's two o'clock sir"
-
-
-def test_help_names_every_option() -> None:
-    from models.training.train import main
-
-    import typer
-
-    app = typer.Typer()
-    app.command()(main)
-    assert "--data" in CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
