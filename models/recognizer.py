@@ -20,6 +20,7 @@ from models.acoustic.state import AcousticState, ChunkShape
 from models.audio import MAX_SAMPLE_RATE_HZ
 from models.decoding.beam import BeamDecoder, Hypothesis
 from models.decoding.greedy import greedy_ids
+from models.decoding.pool import DecoderPool
 from models.device import open_device, use_threads
 from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
@@ -37,25 +38,35 @@ _PIECE_BYTES = MAX_SAMPLE_RATE_HZ  # `transcribe` hands audio on in such pieces,
 class Recognizer:
     """Audio of many callers -> results. Made by `load`."""
 
-    def __init__(self, package: Package, device: torch.device) -> None:
+    def __init__(self, package: Package, device: torch.device, *, decoder_processes: int = 0) -> None:
+        """decoder_processes: for beam searches; 0: in the calling thread."""
         self._package = package
         self._device = device
         self._vocabulary = Vocabulary(package.path(UNITS))
         self._model = load_model(package, device)
         self._log_mel = LogMel(package.config.features)
-        self._beam = BeamDecoder(package, self._vocabulary)
+        self._decoder: BeamDecoder | DecoderPool = (
+            DecoderPool(package.folder, decoder_processes)
+            if decoder_processes
+            else BeamDecoder(package, self._vocabulary)
+        )
         self._initial_state = self._model.initial_state()
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto", *, threads: int = 0) -> Recognizer:
+    def load(cls, folder: Path, device: str = "auto", *, threads: int = 0, decoder_processes: int = 0) -> Recognizer:
         """Loads a model package and lets it recognize its own self-test utterance.
 
         Raises PackageError (missing, damaged, or its self-test came out wrong) or DeviceError.
         """
         use_threads(threads)
-        recognizer = cls(open_package(folder), open_device(device))
+        recognizer = cls(open_package(folder), open_device(device), decoder_processes=decoder_processes)
         recognizer._self_test()
         return recognizer
+
+    def close(self) -> None:
+        """Ends the decoder processes, if there are any."""
+        if isinstance(self._decoder, DecoderPool):
+            self._decoder.close()
 
     @property
     def name(self) -> str:
@@ -100,22 +111,25 @@ class Recognizer:
 
     @torch.inference_mode()
     def advance(self, streams: Sequence[Stream]) -> list[list[Result]]:
-        """Moves every ready stream one step: a chunk, or the final pass of an ended utterance. One list each.
+        """Moves every ready stream one step: a chunk, or the whole-utterance pass of an ended utterance. One list each.
+
+        After a whole-utterance pass the stream `is_decoding`, and `decode` gives its final result.
 
         Chunks of the same shape go through the model together. Final passes go one by one: then neither the neighbors
         nor the padding can change the last bits of a score, and the text of a stream is that of its file.
         If it raises, no stream has changed, so that each can be tried alone.
         """
         jobs = [stream.job() for stream in streams]
-        readings = [
-            self._final_pass(job, stream) if isinstance(job, FinalJob) else ()
-            for job, stream in zip(jobs, streams, strict=True)
-        ]
+        finals = {i: self.log_probs(job.frames) for i, job in enumerate(jobs) if isinstance(job, FinalJob)}
         chunks = self._chunk_pass([(i, job) for i, job in enumerate(jobs) if isinstance(job, ChunkJob)])
-        return [
-            stream.absorb_chunk(*chunks[i]) if i in chunks else stream.absorb_final(readings[i])
-            for i, stream in enumerate(streams)
-        ]
+        for i, log_probs in finals.items():
+            streams[i].absorb_final_pass(log_probs)
+        return [stream.absorb_chunk(*chunks[i]) if i in chunks else [] for i, stream in enumerate(streams)]
+
+    def decode(self, stream: Stream) -> list[Result]:
+        """The final result of a stream that `is_decoding`. Any thread may call it, for different streams at a time."""
+        readings = self._readings(stream.final_log_probs, stream)
+        return stream.absorb_readings(readings)
 
     def transcribe(self, data: bytes, audio: AudioFormat, options: RecognitionOptions) -> list[Result]:
         """Final results of a whole recording. Raises InvalidOptions or InvalidAudio."""
@@ -129,8 +143,8 @@ class Recognizer:
 
     def _drain(self, stream: Stream) -> list[Result]:
         results: list[Result] = []
-        while stream.is_ready:
-            results += self.advance([stream])[0]
+        while stream.is_ready or stream.is_decoding:
+            results += self.decode(stream) if stream.is_decoding else self.advance([stream])[0]
         return results
 
     def _chunk_pass(self, jobs: Sequence[tuple[int, ChunkJob]]) -> dict[int, tuple[Tensor, AcousticState]]:
@@ -147,11 +161,10 @@ class Recognizer:
                 done[number] = (own, own_state)
         return done
 
-    def _final_pass(self, job: FinalJob, stream: Stream) -> tuple[Alternative, ...]:
-        log_probs = self.log_probs(job.frames)
+    def _readings(self, log_probs: Tensor, stream: Stream) -> tuple[Alternative, ...]:
         if not greedy_ids(log_probs):
             return ()  # nothing but blanks: the language model must not put words into silence
-        hypotheses = self._beam.decode(log_probs, count=stream.options.max_alternatives)
+        hypotheses = self._decoder.decode(log_probs, count=stream.options.max_alternatives)
         start_s = stream.utterance_start_s() if stream.options.word_info else None
         return tuple(_alternative(hypothesis, start_s, self._model.output_s) for hypothesis in hypotheses)
 

@@ -38,7 +38,11 @@ class FinalJob:
 
 @dataclass(slots=True)
 class _Utterance:
-    """The utterance in progress. start_frame: in the stream. ids: greedy symbols so far. step: next one to compute."""
+    """The utterance in progress.
+
+    start_frame: in the stream. step: next one to compute. ids: greedy symbols so far. end: its length in frames, once
+    known. log_probs: of the whole-utterance pass, once it has run.
+    """
 
     number: int
     start_frame: int
@@ -48,6 +52,7 @@ class _Utterance:
     ids: list[int] = field(default_factory=list)
     last_symbol: int = BLANK
     end: int | None = None
+    log_probs: Tensor | None = None
 
 
 class Stream:
@@ -90,14 +95,27 @@ class Stream:
     @property
     def recognized_s(self) -> float:
         """Audio that the results so far take into account, in seconds."""
-        if self._finished and not self.is_ready:
+        if self._finished and not self.is_ready and not self.is_decoding:
             return self.received_s
         return self._recognized_frames / FRAMES_PER_SECOND
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is a job."""
-        return self._utterance.end is not None or self._has_chunk()
+        """Whether the acoustic model has a job for this stream: `job`."""
+        if self._utterance.end is not None:
+            return self._utterance.log_probs is None
+        return self._has_chunk()
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether an ended utterance waits for its beam search: `final_log_probs`."""
+        return self._utterance.log_probs is not None
+
+    @property
+    def final_log_probs(self) -> Tensor:
+        """[outputs, V] of the utterance that has ended; only while `is_decoding`."""
+        assert self._utterance.log_probs is not None
+        return self._utterance.log_probs
 
     def accept(self, data: bytes) -> None:
         """Takes the next bytes of audio. Raises InvalidAudio."""
@@ -132,7 +150,11 @@ class Stream:
         text = self._vocabulary.decode(utterance.ids)
         return [self._result((Alternative(text),), is_final=False, end_frame=utterance.step * STEP_FRAMES)]
 
-    def absorb_final(self, alternatives: tuple[Alternative, ...]) -> list[Result]:
+    def absorb_final_pass(self, log_probs: Tensor) -> None:
+        """Takes the whole-utterance pass's log probabilities [outputs, V] of the utterance that has ended."""
+        self._utterance.log_probs = log_probs
+
+    def absorb_readings(self, alternatives: tuple[Alternative, ...]) -> list[Result]:
         """Takes the readings of the utterance that just ended; gives the final result, if anything was said."""
         utterance = self._utterance
         assert utterance.end is not None

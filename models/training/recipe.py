@@ -19,9 +19,11 @@ from models.training.augment import AugmentConfig
 @dataclass(frozen=True, slots=True)
 class DataConfig:
     """train, dev: corpus folders, relative to the folder given on the command line. units: word pieces of the
-    vocabulary (V); 0: characters."""
+    vocabulary (V); 0: characters. shares: corpus (as in its manifest) -> part of it that an epoch sees, drawn anew for
+    each; a corpus that is not named is seen whole."""
 
     train: tuple[str, ...] = ("train",)
+    shares: dict[str, float] = field(default_factory=dict)
     dev: str = "dev"
     units: int = 0
     min_seconds: float = 0.3

@@ -150,13 +150,17 @@ class Trainer:
     def _plan(self, epoch: int) -> list[list[int]]:
         schedule = self.recipe.schedule
         grown = epoch >= schedule.grow_after_epochs
+        seed = schedule.seed * 1000 + epoch
+        shares = self.recipe.data.shares
+        chances = np.random.default_rng(seed).random(len(self.utterances))
+        seen = [i for i, u in enumerate(self.utterances) if chances[i] < shares.get(u.corpus, 1.0)]
         batches = plan_epoch(
-            [u.seconds for u in self.utterances],
+            [self.utterances[i].seconds for i in seen],
             schedule.grown_batch_seconds if grown else schedule.batch_seconds,
-            seed=schedule.seed * 1000 + epoch,
+            seed=seed,
             short_first=epoch == 0,
         )
-        return list(share_of(batches, self.rank, self.world))
+        return [[seen[i] for i in batch] for batch in share_of(batches, self.rank, self.world)]
 
     def _step(self, indices: list[int], progress: float) -> float:
         schedule = self.recipe.schedule

@@ -26,9 +26,13 @@ def finals(results: list[Result]) -> list[Result]:
 def drain(recognizer: Recognizer, streams: list[Stream]) -> list[list[Result]]:
     """Advances all ready streams together until none is ready."""
     results: list[list[Result]] = [[] for _ in streams]
-    while ready := [i for i, stream in enumerate(streams) if stream.is_ready]:
+    while any(stream.is_ready or stream.is_decoding for stream in streams):
+        ready = [i for i, stream in enumerate(streams) if stream.is_ready]
         for i, new in zip(ready, recognizer.advance([streams[i] for i in ready]), strict=True):
             results[i] += new
+        for own, stream in zip(results, streams, strict=True):
+            if stream.is_decoding:
+                own += recognizer.decode(stream)
     return results
 
 

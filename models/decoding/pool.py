@@ -1,0 +1,82 @@
+"""Beam search in processes of its own, because it holds Python's global lock while it runs.
+
+Each process loads the lexicon; the language model is memory-mapped and shared. What is decoded when is the caller's.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models.decoding.beam import BeamDecoder, Hypothesis
+from models.package import UNITS, open_package
+from models.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+
+class DecoderPool:
+    """As `BeamDecoder`, for many threads at a time. A process that dies is replaced, and its work done again."""
+
+    def __init__(self, folder: Path, processes: int) -> None:
+        """Starts with the first `decode`."""
+        self._folder = folder
+        self._processes = processes
+        self._lock = threading.Lock()  # guards the replacement of a broken pool
+        self._pool = self._new_pool()
+
+    def decode(self, log_probs: Tensor, *, count: int = 1) -> list[Hypothesis]:
+        """As `BeamDecoder.decode`; waits without holding the global lock. Raises BrokenProcessPool if even a new
+        process dies over this.
+        """
+        pool = self._pool
+        try:
+            return pool.submit(_decode, log_probs.numpy(), count).result()
+        except BrokenProcessPool:
+            log.warning("a decoder process died; starting new ones")
+            with self._lock:
+                if self._pool is pool:
+                    self._pool = self._new_pool()
+            return self._pool.submit(_decode, log_probs.numpy(), count).result()
+
+    def close(self) -> None:
+        """Ends the processes."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")  # forking a process with threads may deadlock
+        return ProcessPoolExecutor(self._processes, context, initializer=_begin, initargs=(self._folder,))
+
+
+_decoder: BeamDecoder | None = None  # one a process
+
+
+def _begin(folder: Path) -> None:
+    global _decoder
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends its processes itself
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    package = open_package(folder)
+    _decoder = BeamDecoder(package, Vocabulary(package.path(UNITS)))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _decode(log_probs: npt.NDArray[np.float32], count: int) -> list[Hypothesis]:
+    assert _decoder is not None
+    return _decoder.decode(torch.from_numpy(log_probs), count=count)

@@ -1,0 +1,40 @@
+"""Decoding in other processes gives what decoding here gives, and survives the death of a process."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.decoding.beam import BeamDecoder
+from models.decoding.pool import DecoderPool
+from models.package import UNITS, open_package
+from models.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def pool(tiny_package: Path) -> Iterator[DecoderPool]:
+    pool = DecoderPool(tiny_package, 1)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="module")
+def log_probs() -> torch.Tensor:
+    return torch.randn(40, 32, generator=torch.Generator().manual_seed(0)).mul(4).log_softmax(-1)
+
+
+def test_a_pool_decodes_as_the_decoder_does(pool: DecoderPool, tiny_package: Path, log_probs: torch.Tensor) -> None:
+    decoder = BeamDecoder(open_package(tiny_package), Vocabulary(tiny_package / UNITS))
+    assert pool.decode(log_probs, count=3) == decoder.decode(log_probs, count=3)
+
+
+def test_a_process_that_dies_is_replaced(pool: DecoderPool, log_probs: torch.Tensor) -> None:
+    before = pool.decode(log_probs)
+    (process,) = multiprocessing.active_children()
+    process.kill()
+    process.join()
+    assert pool.decode(log_probs) == before
