@@ -1,4 +1,7 @@
-"""`python -m service`: reads the settings and runs the server. Everything else is left to service/app.py."""
+"""`python -m service`: reads the settings and runs the server, or one of the other commands.
+
+What a running server is, is left to service/app.py.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import importlib.metadata
 import sys
 
 from service import app
-from service.errors import SettingsError
+from service.errors import StartError
 from service.settings import describe_settings, load_settings
+from service.token_command import add_token_command
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,13 +24,18 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=_version())
-    parser.parse_args(arguments)
+    parser.set_defaults(run=_serve)
+    add_token_command(parser.add_subparsers(title="other commands", metavar=""))
+    chosen = parser.parse_args(arguments)
     try:
-        settings = load_settings()
-    except SettingsError as error:
+        return int(chosen.run(chosen))
+    except StartError as error:
         sys.stderr.write(f"hearken: {error}\n")
         return 2
-    return app.run(settings)
+
+
+def _serve(_: argparse.Namespace) -> int:
+    return app.run(load_settings())
 
 
 def _version() -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -27,9 +29,14 @@ from service.batcher import Batcher
 from service.engine import Recognizer
 from service.errors import StartError
 from service.metrics import Metrics
+from service.quotas import Quotas
+from service.reloading import Reloading
+from service.rpc.interceptors import Authentication
 from service.rpc.servicer import Speech
 from service.sessions import Sessions
 from service.settings import Settings, variable_of
+from service.tls import server_credentials
+from service.tokens import read_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +59,19 @@ def load_recognizer(settings: Settings) -> Recognizer[Any]:
     from models.package import find_package
     from models.recognizer import Recognizer as TrainedRecognizer
 
-    return TrainedRecognizer.load(find_package(settings.model), settings.device, threads=settings.threads)
+    return TrainedRecognizer.load(
+        find_package(settings.model),
+        settings.device,
+        threads=settings.threads,
+        decoder_processes=settings.decoder_processes or max(1, (os.cpu_count() or 1) // 2),
+    )
 
 
 class Server:
     """One server: `start`, `load`, and in the end `stop`."""
 
     def __init__(self, settings: Settings, load: Load = load_recognizer) -> None:
+        """Raises StartError."""
         self.port = 0
         """Where gRPC listens, once started."""
         self.metrics_port = 0
@@ -68,7 +81,9 @@ class Server:
         self._load = load
         self._health = health.aio.HealthServicer()
         self._speech = Speech(settings, self.metrics)
-        self._grpc = grpc.aio.server(options=_grpc_options(settings))
+        self._grpc = grpc.aio.server(
+            options=_grpc_options(settings), interceptors=_interceptors(settings, self.metrics)
+        )
         self._batcher: Batcher[Any, Result] | None = None
         self._sessions: Sessions[Any] | None = None
         self._stop_metrics: Callable[[], None] = lambda: None
@@ -84,8 +99,12 @@ class Server:
 
         _check_free(settings.host, settings.port, "host", "port")
         _check_free(settings.metrics_host, settings.metrics_port, "metrics_host", "metrics_port")
+        credentials = server_credentials(settings)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        self.port = self._grpc.add_insecure_port(f"{host}:{settings.port}")
+        if credentials is None:
+            self.port = self._grpc.add_insecure_port(f"{host}:{settings.port}")
+        else:
+            self.port = self._grpc.add_secure_port(f"{host}:{settings.port}", credentials)
         http, thread = prometheus_client.start_http_server(
             settings.metrics_port, settings.metrics_host, self.metrics.registry
         )
@@ -99,6 +118,7 @@ class Server:
         self._stop_metrics = stop_metrics
         await self._grpc.start()
         logger.info("gRPC on %s:%d", host, self.port)
+        logger.info("%s", _protection(settings))
         logger.info("metrics on http://%s:%d/metrics", settings.metrics_host, self.metrics_port)
 
     async def load(self) -> None:
@@ -114,7 +134,13 @@ class Server:
         self._batcher = Batcher(
             recognizer.advance, max_batch=settings.max_batch, metrics=self.metrics, on_death=self._on_death
         )
-        self._sessions = Sessions(recognizer, self._batcher, self.metrics, max_streams=settings.max_streams)
+        self._sessions = Sessions(
+            recognizer,
+            self._batcher,
+            self.metrics,
+            quotas=Quotas(max_streams_per_peer=settings.max_streams_per_peer),
+            max_streams=settings.max_streams,
+        )
         self._speech.begin(self._sessions)
         await self._set_health(serving=True)
         logger.info("model %s serves on %s", recognizer.name, recognizer.device)
@@ -130,7 +156,7 @@ class Server:
                 await asyncio.wait_for(self._sessions.empty(), grace_s)
         await self._grpc.stop(_LAST_STATUS_S)
         if self._sessions is not None:
-            self._sessions.close()
+            await asyncio.to_thread(self._sessions.close)
         if self._batcher is not None:
             await asyncio.to_thread(self._batcher.close)
         await asyncio.to_thread(self._stop_metrics)
@@ -185,9 +211,31 @@ def run(settings: Settings, load: Load = load_recognizer) -> int:
     return 0
 
 
+def _interceptors(settings: Settings, metrics: Metrics) -> list[grpc.aio.ServerInterceptor]:
+    if not settings.tokens_file:
+        return []
+    path = Path(settings.tokens_file)
+    tokens = Reloading([path], lambda: read_tokens(path))
+    is_open = {health.SERVICE_NAME: settings.open_health, reflection.SERVICE_NAME: settings.open_reflection}
+    open_services = frozenset(service for service, open_ in is_open.items() if open_)
+    return [Authentication(tokens.current, metrics, open_services=open_services)]
+
+
+def _protection(settings: Settings) -> str:
+    """What callers meet, for the log."""
+    tls = "TLS" if settings.tls_certificate else "plaintext"
+    certificate = ", with a client certificate" if settings.tls_client_ca else ""
+    return f"callers use {tls}{certificate}{', with a token' if settings.tokens_file else ''}"
+
+
 def _grpc_options(settings: Settings) -> list[tuple[str, int]]:
     whole_recording_bytes = int(settings.max_recording_s * _RECORDING_BYTES_PER_S)
+    connection_age = [
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
+        ("grpc.max_connection_age_grace_ms", round(settings.max_connection_age_grace_s * 1000)),
+    ]
     return [
+        *(connection_age if settings.max_connection_age_s else []),
         # Without this a second server on the same port would silently get half of the callers.
         ("grpc.so_reuseport", 0),
         (

@@ -24,7 +24,11 @@ class Stream(Protocol):
 
     @property
     def is_ready(self) -> bool:
-        """Whether `advance` has something to do for it. Finished and not ready: done."""
+        """Whether `advance` has something to do for it. Finished, not ready and not decoding: done."""
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether an utterance has ended and waits for `decode`; it is not ready then."""
 
     def accept(self, data: bytes) -> None:
         """Takes the next bytes of audio; CPU work, about 1 ms for 100 ms of audio. Raises InvalidAudio."""
@@ -99,3 +103,9 @@ class Recognizer(Protocol[StreamT]):
 
         If it raises, the streams are as they were, so that each can be tried alone.
         """
+
+    def decode(self, stream: StreamT) -> list[Result]:
+        """The final result of a stream that is decoding. May take long; any thread may call it, many at a time."""
+
+    def close(self) -> None:
+        """Ends what it has started."""

@@ -8,7 +8,13 @@ HearkenError                 (models.errors)
     ├── Refused              a request that would be fine at another time or place
     │   ├── ServerFull       as many streams as this server takes are running
     │   ├── StillLoading     the model is not ready yet
-    │   └── ShuttingDown     the server has been told to stop
+    │   ├── ShuttingDown     the server has been told to stop
+    │   ├── Unauthenticated  a token is needed and is missing or not known
+    │   ├── PermissionDenied the token may not do this
+    │   ├── TooManyStreams   the address or the token has as many streams as it may have
+    │   └── LimitReached     also ends streams that run; the audio received so far gets its results first
+    │       ├── QuotaExhausted   the token has used up its audio
+    │       └── IdleTooLong      nothing has been sent for too long
     └── EngineStopped        the inference thread is gone; nothing can be recognized any more
 """
 
@@ -40,13 +46,17 @@ class InvalidRequest(ServiceError):
 
 
 class Refused(ServiceError):
-    """A request that would be fine at another time or place. `reason` is its label in the metrics."""
+    """A request that would be fine at another time or place.
+
+    reason: its label in the metrics. retry_after_s: when to try again, if that is known.
+    """
 
     reason: ClassVar[str]
+    retry_after_s: float | None = None
 
 
 class ServerFull(Refused):
-    """As many streams as this server takes are running; try again after `retry_after_s`."""
+    """As many streams as this server takes are running."""
 
     reason = "full"
 
@@ -73,6 +83,58 @@ class ShuttingDown(Refused):
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down; use another server, or try again when it is back")
+
+
+class Unauthenticated(Refused):
+    """A token is needed and is missing or not known."""
+
+    reason = "unauthenticated"
+
+
+class PermissionDenied(Refused):
+    """The token may not do this."""
+
+    reason = "permission"
+
+
+class TooManyStreams(Refused):
+    """The address or the token has as many streams as it may have. who: "this address" or "this token"."""
+
+    reason = "streams"
+
+    def __init__(self, who: str, max_streams: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"{who} may have {max_streams} streams at a time and has them; end one, or try again in {retry_after_s:g} s"
+        )
+        self.retry_after_s = retry_after_s
+
+
+class LimitReached(Refused):
+    """Also ends streams that run; the audio received so far gets its results first."""
+
+
+class QuotaExhausted(LimitReached):
+    """The token has used up its audio."""
+
+    reason = "quota"
+
+    def __init__(self, audio_seconds_per_minute: float, retry_after_s: float) -> None:
+        super().__init__(
+            f"this token has used up its {audio_seconds_per_minute:g} s of audio a minute;"
+            f" try again in {retry_after_s:.0f} s"
+        )
+        self.retry_after_s = retry_after_s
+
+
+class IdleTooLong(LimitReached):
+    """Nothing has been sent for too long."""
+
+    reason = "idle"
+
+    def __init__(self, idle_timeout_s: float) -> None:
+        super().__init__(
+            f"nothing was sent for {idle_timeout_s:g} s, so this stream has ended; open a new one when there is audio"
+        )
 
 
 class EngineStopped(ServiceError):

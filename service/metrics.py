@@ -19,7 +19,7 @@ class Metrics:
         )
         self.streams_refused = Counter(
             "hearken_streams_refused",
-            "Requests turned away at the door: full, loading or draining.",
+            "Requests turned away, or ended early by a limit, by reason.",
             ["reason"],
             registry=self.registry,
         )

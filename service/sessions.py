@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,17 +18,18 @@ from typing import Generic, TypeVar
 from models.types import AudioFormat, RecognitionOptions, Result
 from service.batcher import Batcher
 from service.engine import Recognizer, Stream
-from service.errors import InvalidRequest, ServerFull, ShuttingDown
+from service.errors import InvalidRequest, LimitReached, ServerFull, ShuttingDown
 from service.metrics import Metrics
+from service.quotas import RETRY_AFTER_S, Allowance, Caller, Quotas
 
 logger = logging.getLogger(__name__)
+
+DECODER_THREADS = 16
+"""Utterances that wait for their beam search at the same time; the searching is done by the recognizer's processes."""
 
 PIECE_BYTES = 32 * 1024
 """Longest piece that is decoded in one go: 1 s of 16 kHz audio, about 10 ms of work. So a long message delays neither
 the results that its beginning already allows nor other callers' audio."""
-
-RETRY_AFTER_S = 5.0
-"""When a caller who finds the server full is told to come back."""
 
 StreamT = TypeVar("StreamT", bound=Stream)
 
@@ -52,12 +53,17 @@ class Session(Generic[StreamT]):
         workers: ThreadPoolExecutor,
         metrics: Metrics,
         *,
+        decode: Callable[[StreamT], Awaitable[list[Result]]],
+        allowance: Allowance,
         max_audio_s: float,
     ) -> None:
+        """decode: gives the final result of a stream that is decoding."""
         self._stream = stream
         self._batcher = batcher
         self._workers = workers
         self._metrics = metrics
+        self._decode = decode
+        self._allowance = allowance
         self._max_audio_s = max_audio_s
 
     @property
@@ -66,28 +72,43 @@ class Session(Generic[StreamT]):
         return self._stream.received_s
 
     async def recognize(self, audio: AsyncIterator[bytes]) -> AsyncGenerator[Update, None]:
-        """The updates of all audio, as soon as there are any; ends after the last result of the last piece."""
-        async for data in audio:
-            for start in range(0, len(data), PIECE_BYTES):
-                await self._accept(data[start : start + PIECE_BYTES])
-                async for update in self._advance():
-                    yield update
+        """The updates of all audio, as soon as there are any; ends after the last result of the last piece.
+
+        A LimitReached, of the audio or of the allowance, ends the audio; it is raised after the last result.
+        """
+        limit: LimitReached | None = None
+        try:
+            async for data in audio:
+                self._allowance.check()
+                for start in range(0, len(data), PIECE_BYTES):
+                    await self._accept(data[start : start + PIECE_BYTES])
+                    async for update in self._advance():
+                        yield update
+        except LimitReached as error:
+            limit = error
         await asyncio.get_running_loop().run_in_executor(self._workers, self._stream.finish)
         async for update in self._advance():
             yield update
+        if limit is not None:
+            raise limit
 
     async def _accept(self, piece: bytes) -> None:
         before_s = self._stream.received_s
         await asyncio.get_running_loop().run_in_executor(self._workers, self._stream.accept, piece)
-        self._metrics.audio_seconds.inc(self._stream.received_s - before_s)
+        piece_s = self._stream.received_s - before_s
+        self._metrics.audio_seconds.inc(piece_s)
+        self._allowance.charge(piece_s)
         if self._stream.received_s > self._max_audio_s:
             raise InvalidRequest(
                 "audio", f"longer than the {self._max_audio_s:g} s that are recognized whole; use StreamingRecognize"
             )
 
     async def _advance(self) -> AsyncIterator[Update]:
-        while self._stream.is_ready:
-            results = await self._batcher.advance(self._stream)
+        while self._stream.is_ready or self._stream.is_decoding:
+            if self._stream.is_decoding:
+                results = await self._decode(self._stream)
+            else:
+                results = await self._batcher.advance(self._stream)
             if results:
                 for result in results:
                     self._metrics.results.labels("final" if result.is_final else "interim").inc()
@@ -103,17 +124,20 @@ class Sessions(Generic[StreamT]):
         batcher: Batcher[StreamT, Result],
         metrics: Metrics,
         *,
+        quotas: Quotas,
         max_streams: int,
     ) -> None:
         self.recognizer = recognizer
         self._batcher = batcher
         self._metrics = metrics
+        self._quotas = quotas
         self._max_streams = max_streams
         self._active = 0
         self._draining = False
         self._empty = asyncio.Event()
         self._empty.set()
         self._workers = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hearken-audio")
+        self._decoders = ThreadPoolExecutor(DECODER_THREADS, thread_name_prefix="hearken-decoder")
 
     @contextmanager
     def open(
@@ -121,32 +145,49 @@ class Sessions(Generic[StreamT]):
         audio: AudioFormat,
         options: RecognitionOptions,
         *,
+        caller: Caller,
         stream_id: str,
         method: str,
         max_audio_s: float = math.inf,
     ) -> Iterator[Session[StreamT]]:
         """A session and its place, as long as the `with` block lasts.
 
-        Raises ServerFull, ShuttingDown, and what the recognizer says about audio and options.
+        Raises ServerFull, ShuttingDown, what the quotas say about the caller, and the recognizer about its options.
         """
         if self._draining:
             raise ShuttingDown
         if self._active >= self._max_streams:
             raise ServerFull(self._max_streams, RETRY_AFTER_S)
-        stream = self.recognizer.open_stream(audio, options)
+        with self._quotas.hold(caller) as allowance:
+            stream = self.recognizer.open_stream(audio, options)
+            with self._place(method):
+                logger.info("stream %s: %s of %s, %s, %s", stream_id, method, caller, audio, options)
+                try:
+                    yield Session(
+                        stream,
+                        self._batcher,
+                        self._workers,
+                        self._metrics,
+                        decode=self._decode,
+                        allowance=allowance,
+                        max_audio_s=max_audio_s,
+                    )
+                finally:
+                    logger.info("stream %s: ended after %.2f s of audio", stream_id, stream.received_s)
+
+    @contextmanager
+    def _place(self, method: str) -> Iterator[None]:
         self._active += 1
         self._empty.clear()
         self._metrics.streams.labels(method).inc()
         self._metrics.streams_active.inc()
-        logger.info("stream %s: %s, %s, %s", stream_id, method, audio, options)
         try:
-            yield Session(stream, self._batcher, self._workers, self._metrics, max_audio_s=max_audio_s)
+            yield
         finally:
             self._active -= 1
             self._metrics.streams_active.dec()
             if not self._active:
                 self._empty.set()
-            logger.info("stream %s: ended after %.2f s of audio", stream_id, stream.received_s)
 
     def close_door(self) -> None:
         """From now on everybody who comes is turned away; those inside stay."""
@@ -157,5 +198,10 @@ class Sessions(Generic[StreamT]):
         await self._empty.wait()
 
     def close(self) -> None:
-        """Lets go of the worker threads."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        """Lets go of the worker threads and of the recognizer; may wait for its processes to end."""
+        for pool in (self._workers, self._decoders):
+            pool.shutdown(wait=False, cancel_futures=True)
+        self.recognizer.close()
+
+    async def _decode(self, stream: StreamT) -> list[Result]:
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, self.recognizer.decode, stream)

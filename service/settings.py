@@ -20,6 +20,9 @@ from service.errors import SettingsError
 
 PREFIX = "HEARKEN_"
 CONFIG_VARIABLE = "HEARKEN_CONFIG"
+_OF_OTHERS = frozenset({"HEARKEN_SPEECH_DIR"})
+"""Variables with our prefix that are not for the server: where the test suite finds recorded speech."""
+
 _HELP_WIDTH = 100
 
 
@@ -34,6 +37,23 @@ class Settings(BaseModel):
 
     host: str = _setting("127.0.0.1", "Address on which gRPC listens; 0.0.0.0 for every interface.")
     port: int = _setting(50051, "Port of gRPC; 0 takes a free one, which the log names.", ge=0, le=65535)
+    tls_certificate: str = _setting(
+        "", "File with the server's certificate and those between it and its authority, in PEM; read again on change."
+    )
+    tls_key: str = _setting("", "File with the unencrypted key of the certificate, in PEM; read again on change.")
+    tls_client_ca: str = _setting(
+        "", "File with the authorities whose certificates callers must show (mutual TLS), in PEM; read again on change."
+    )
+    allow_plaintext: bool = _setting(
+        False, "Listen without TLS on addresses that others can reach, because something else encrypts."
+    )
+    tokens_file: str = _setting(
+        "",
+        "File with the tokens' hashes, as `python -m service token create` writes it; read again on change. Callers"
+        " then need a token.",
+    )
+    open_health: bool = _setting(True, "Health answers callers without a token, too.")
+    open_reflection: bool = _setting(False, "Reflection answers callers without a token, too.")
     metrics_host: str = _setting("127.0.0.1", "Address on which Prometheus metrics are served over HTTP.")
     metrics_port: int = _setting(9464, "Port of the metrics; 0 takes a free one, which the log names.", ge=0, le=65535)
     model: str = _setting("english", "Name of a bundled model package, or the path of one.")
@@ -43,11 +63,30 @@ class Settings(BaseModel):
         DEFAULT_LATENCY_MS, "Latency of interim results for callers who ask for none.", unit="ms", gt=0
     )
     max_streams: int = _setting(200, "Requests recognized at a time; more are refused.", unit="requests", ge=1)
+    max_streams_per_peer: int = _setting(
+        0, "Requests recognized at a time for one network address; 0: as many as max_streams.", unit="requests", ge=0
+    )
+    decoder_processes: int = _setting(
+        0, "Processes for the beam search of final results; 0 takes half of the cores.", ge=0, le=256
+    )
     max_batch: int = _setting(64, "Streams moved forward by one call of the model.", unit="streams", ge=1)
     max_message_bytes: int = _setting(
         1024 * 1024, "Largest audio message of a stream.", unit="bytes", ge=1024, le=64 * 1024 * 1024
     )
     max_recording_s: float = _setting(300.0, "Longest recording that Recognize takes whole.", unit="s", gt=0, le=7200)
+    idle_timeout_s: float = _setting(
+        60.0, "Longest time between two messages of a stream; then it is ended.", unit="s", gt=0, le=86400
+    )
+    max_connection_age_s: float = _setting(
+        0.0,
+        "Age at which a connection is asked to end, so that callers spread over servers anew; 0: never.",
+        unit="s",
+        ge=0,
+        le=86400,
+    )
+    max_connection_age_grace_s: float = _setting(
+        600.0, "Time that the streams of a connection of that age get to finish.", unit="s", gt=0, le=86400
+    )
     drain_grace_s: float = _setting(
         30.0, "Time that running streams get to finish when the server is told to stop.", unit="s", ge=0, le=86400
     )
@@ -60,7 +99,9 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     A variable that is set to nothing counts as unset. Raises SettingsError.
     """
     variables = {
-        name: value for name, value in environment.items() if name.upper().startswith(PREFIX) and value.strip()
+        name: value
+        for name, value in environment.items()
+        if name.upper().startswith(PREFIX) and name not in _OF_OTHERS and value.strip()
     }
     path = variables.pop(CONFIG_VARIABLE, None)
     values: dict[str, Any] = {}

@@ -18,7 +18,19 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from models.errors import InvalidAudio, InvalidOptions
-from service.errors import EngineStopped, InvalidRequest, Refused, ServerFull, ShuttingDown, StillLoading
+from service.errors import (
+    EngineStopped,
+    IdleTooLong,
+    InvalidRequest,
+    PermissionDenied,
+    QuotaExhausted,
+    Refused,
+    ServerFull,
+    ShuttingDown,
+    StillLoading,
+    TooManyStreams,
+    Unauthenticated,
+)
 from service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -29,6 +41,13 @@ STATUS_OF: dict[type[Exception], grpc.StatusCode] = {
     InvalidOptions: grpc.StatusCode.INVALID_ARGUMENT,
     # Not UNAVAILABLE: clients retry that one by themselves, with audio that is half consumed, on a server that is full.
     ServerFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    QuotaExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    # Not DEADLINE_EXCEEDED: client libraries make that one themselves, of the caller's own deadline. ABORTED says what
+    # is to be done: begin again one level higher, with a new stream.
+    IdleTooLong: grpc.StatusCode.ABORTED,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     StillLoading: grpc.StatusCode.UNAVAILABLE,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
     EngineStopped: grpc.StatusCode.INTERNAL,
@@ -65,7 +84,7 @@ async def status_of_errors(
 
 def _retry_hint(error: Exception, code: grpc.StatusCode, text: str) -> tuple[tuple[str, bytes], ...]:
     """google.rpc.RetryInfo, as trailing metadata in gRPC's richer error model."""
-    if not isinstance(error, ServerFull):
+    if not isinstance(error, Refused) or error.retry_after_s is None:
         return ()
     seconds = int(error.retry_after_s)
     delay = Duration(seconds=seconds, nanos=int((error.retry_after_s - seconds) * 1e9))

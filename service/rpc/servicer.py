@@ -5,6 +5,7 @@ What may be asked for is left to convert.py, the recognition to service/sessions
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -14,10 +15,11 @@ import grpc
 
 from hearken.v1 import speech_pb2 as pb
 from hearken.v1 import speech_pb2_grpc
-from service.errors import InvalidRequest, StillLoading
+from service.errors import IdleTooLong, InvalidRequest, StillLoading
 from service.metrics import Metrics
 from service.rpc import convert
 from service.rpc.errors import status_of_errors
+from service.rpc.interceptors import caller_of
 from service.sessions import Sessions
 from service.settings import Settings
 
@@ -49,15 +51,18 @@ class Speech(speech_pb2_grpc.SpeechServicer):
         stream_id = _new_id()
         async with status_of_errors(context, self._metrics, stream_id):
             sessions, recognizer = self._sessions, self._sessions.recognizer
-            first = await anext(aiter(request_iterator), None)
+            requests = _punctual(request_iterator, self._settings.idle_timeout_s)
+            first = await anext(requests, None)
             if first is None:
                 raise InvalidRequest("config", "the stream ended without it; send the config in the first message")
             audio, options = convert.streaming_options(
                 convert.config_of(first), recognizer, default_latency_ms=self._settings.default_latency_ms
             )
-            with sessions.open(audio, options, stream_id=stream_id, method="StreamingRecognize") as session:
+            with sessions.open(
+                audio, options, caller=caller_of(context), stream_id=stream_id, method="StreamingRecognize"
+            ) as session:
                 await context.write(convert.admission(model=recognizer.name, stream_id=stream_id))
-                pieces = self._audio_pieces(request_iterator)
+                pieces = self._audio_pieces(requests)
                 async with aclosing(session.recognize(pieces)) as updates:
                     async for update in updates:
                         await context.write(convert.response(update, language=recognizer.card.language))
@@ -73,7 +78,12 @@ class Speech(speech_pb2_grpc.SpeechServicer):
             sessions, recognizer = self._sessions, self._sessions.recognizer
             audio, options = convert.recording_options(request, recognizer)
             with sessions.open(
-                audio, options, stream_id=stream_id, method="Recognize", max_audio_s=self._settings.max_recording_s
+                audio,
+                options,
+                caller=caller_of(context),
+                stream_id=stream_id,
+                method="Recognize",
+                max_audio_s=self._settings.max_recording_s,
             ) as session:
                 updates = [update async for update in session.recognize(_only(request.audio))]
                 return convert.recording_response(
@@ -98,6 +108,22 @@ class Speech(speech_pb2_grpc.SpeechServicer):
     async def _audio_pieces(self, requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> AsyncIterator[bytes]:
         async for request in requests:
             yield convert.audio_of(request, max_bytes=self._settings.max_message_bytes)
+
+
+async def _punctual(
+    requests: AsyncIterator[pb.StreamingRecognizeRequest], idle_timeout_s: float
+) -> AsyncIterator[pb.StreamingRecognizeRequest]:
+    """The requests; IdleTooLong when one does not come in time. The time during which nobody asks for it is free."""
+    iterator = aiter(requests)
+    while True:
+        try:
+            async with asyncio.timeout(idle_timeout_s):
+                request = await anext(iterator)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise IdleTooLong(idle_timeout_s) from None
+        yield request
 
 
 async def _only(audio: bytes) -> AsyncIterator[bytes]:

@@ -53,6 +53,7 @@ class FakeStream:
     steps: int = 0
     finished: bool = False
     misused: bool = False
+    ended: list[Result] = field(default_factory=list)
     _inside: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -64,7 +65,13 @@ class FakeStream:
         return self.steps * STEP_S
 
     @property
+    def is_decoding(self) -> bool:
+        return bool(self.ended)
+
+    @property
     def is_ready(self) -> bool:
+        if self.ended:
+            return False
         return len(self.buffered) >= STEP_BYTES or (self.finished and bool(self.words))
 
     def accept(self, data: bytes) -> None:
@@ -85,15 +92,22 @@ class FakeStream:
     def step(self) -> list[Result]:
         with self._alone():
             if len(self.buffered) < STEP_BYTES:
-                return [self._end_utterance()]
+                self.ended = [self._end_utterance()]
+                return []
             piece = bytes(self.buffered[:STEP_BYTES])
             del self.buffered[:STEP_BYTES]
             start_s = self.recognized_s
             self.steps += 1
             if not piece.strip(b"\x00"):
-                return [self._end_utterance()] if self.words else []
+                self.ended = [self._end_utterance()] if self.words else []
+                return []
             self.words.append(Word(f"w{self.steps}", start_s, start_s + STEP_S, 0.5))
             return [self._result(is_final=False)] if self.options.interim else []
+
+    def decode(self) -> list[Result]:
+        with self._alone():
+            results, self.ended = self.ended, []
+            return results
 
     def _end_utterance(self) -> Result:
         result = self._result(is_final=True)
@@ -155,3 +169,10 @@ class FakeRecognizer:
         self.batches.append(len(streams))
         self.before_advance(streams)
         return [stream.step() for stream in streams]
+
+    def decode(self, stream: FakeStream) -> list[Result]:
+        assert stream.is_decoding
+        return stream.decode()
+
+    def close(self) -> None:
+        pass

@@ -15,6 +15,7 @@ from models.types import AudioFormat, Encoding, RecognitionOptions
 from service.batcher import Batcher
 from service.errors import InvalidRequest, ServerFull, ShuttingDown
 from service.metrics import Metrics
+from service.quotas import Caller, Quotas
 from service.sessions import PIECE_BYTES, Sessions
 
 pytestmark = pytest.mark.asyncio
@@ -26,7 +27,7 @@ RAW = AudioFormat(Encoding.LINEAR16, 16000, 1)
 async def sessions_of(recognizer: Any, *, max_streams: int = 2) -> AsyncIterator[Sessions[Any]]:
     metrics = Metrics()
     batcher = Batcher(recognizer.advance, max_batch=8, metrics=metrics, on_death=lambda: None)
-    sessions = Sessions(recognizer, batcher, metrics, max_streams=max_streams)
+    sessions = Sessions(recognizer, batcher, metrics, quotas=Quotas(max_streams_per_peer=0), max_streams=max_streams)
     try:
         yield sessions
     finally:
@@ -35,7 +36,7 @@ async def sessions_of(recognizer: Any, *, max_streams: int = 2) -> AsyncIterator
 
 
 def open_session(sessions: Sessions[Any], **more: Any) -> Any:
-    return sessions.open(RAW, RecognitionOptions(), stream_id="test", method="test", **more)
+    return sessions.open(RAW, RecognitionOptions(), caller=Caller("192.0.2.1"), stream_id="test", method="test", **more)
 
 
 async def pieces(*audio: bytes) -> AsyncIterator[bytes]:

@@ -91,3 +91,7 @@ def test_a_misspelt_variable_is_one_sentence_and_exit_code_2(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "HEARKEN_DEVISE" in said and "HEARKEN_DEVICE" in said
+
+
+def test_the_test_suites_own_variable_does_not_stop_the_server() -> None:
+    assert load_settings({"HEARKEN_SPEECH_DIR": "/somewhere"}) == Settings()
