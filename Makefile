@@ -16,7 +16,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.demo ## start the server, stream a recording with live captions, stop (AUDIO=file.wav for your own)
-	$(BIN)/python clients/samples/demo.py $(AUDIO)
+	$(BIN)/python clients/samples/demo.py $(if $(AUDIO),"$(AUDIO)")
 
 test: $(VENV)/.dev ## the whole test suite
 	$(BIN)/python -m pytest
