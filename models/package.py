@@ -2,8 +2,8 @@
 
 config.json          architecture, features, latencies, decoding, self-test text
 weights.safetensors  float16
-units.model          word pieces (sentencepiece)
-words.txt            vocabulary of the language model, most frequent first
+units.model          letters (sentencepiece)
+lexicon.txt          words of the language model with their phones, most frequent first
 lm.bin               word n-grams (KenLM binary, memory-mapped)
 self_test.wav        an utterance with known text
 card.json            what a user should know: data, licenses, word error rates, limits
@@ -26,9 +26,9 @@ from models.features import FeatureConfig
 FORMAT_VERSION = 1
 BUNDLED = Path(__file__).parent / "packages"
 
-WEIGHTS, UNITS, WORDS, LANGUAGE_MODEL = "weights.safetensors", "units.model", "words.txt", "lm.bin"
+WEIGHTS, UNITS, LEXICON, LANGUAGE_MODEL = "weights.safetensors", "units.model", "lexicon.txt", "lm.bin"
 SELF_TEST, CARD, CONFIG, CHECKSUMS = "self_test.wav", "card.json", "config.json", "checksums.json"
-CONTENTS = (CONFIG, WEIGHTS, UNITS, WORDS, LANGUAGE_MODEL, SELF_TEST, CARD)
+CONTENTS = (CONFIG, WEIGHTS, UNITS, LEXICON, LANGUAGE_MODEL, SELF_TEST, CARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,14 @@ class DecodingConfig:
 
 @dataclass(frozen=True, slots=True)
 class PackageConfig:
-    """config.json. latencies: milliseconds -> chunk shape. self_test_text: what self_test.wav says."""
+    """config.json. phones: the model's phonetic symbols but the blank, by id from 1. latencies: milliseconds -> chunk
+    shape. self_test_text: what self_test.wav says.
+    """
 
     name: str
     acoustic: AcousticConfig
     features: FeatureConfig
+    phones: tuple[str, ...]
     decoding: DecodingConfig
     self_test_text: str
     latencies: dict[int, ChunkShape] = field(
@@ -151,6 +154,7 @@ def _config_of(table: dict[str, Any]) -> PackageConfig:
         name=table["name"],
         acoustic=AcousticConfig(**table["acoustic"]),
         features=FeatureConfig(**features),
+        phones=tuple(table["phones"]),
         decoding=DecodingConfig(**table["decoding"]),
         self_test_text=table["self_test_text"],
         latencies={int(ms): ChunkShape(*steps) for ms, steps in table["latencies"].items()},

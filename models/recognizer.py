@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from models.acoustic.lstm import AcousticModel
+from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import AcousticState, ChunkShape
 from models.audio import MAX_SAMPLE_RATE_HZ
 from models.decoding.beam import BeamDecoder, Hypothesis
@@ -46,9 +46,7 @@ class Recognizer:
         self._model = load_model(package, device)
         self._log_mel = LogMel(package.config.features)
         self._decoder: BeamDecoder | DecoderPool = (
-            DecoderPool(package.folder, decoder_processes)
-            if decoder_processes
-            else BeamDecoder(package, self._vocabulary)
+            DecoderPool(package.folder, decoder_processes) if decoder_processes else BeamDecoder(package)
         )
         self._initial_state = self._model.initial_state()
 
@@ -120,7 +118,7 @@ class Recognizer:
         If it raises, no stream has changed, so that each can be tried alone.
         """
         jobs = [stream.job() for stream in streams]
-        finals = {i: self.log_probs(job.frames) for i, job in enumerate(jobs) if isinstance(job, FinalJob)}
+        finals = {i: self._whole_pass(job.frames) for i, job in enumerate(jobs) if isinstance(job, FinalJob)}
         chunks = self._chunk_pass([(i, job) for i, job in enumerate(jobs) if isinstance(job, ChunkJob)])
         for i, log_probs in finals.items():
             streams[i].absorb_final_pass(log_probs)
@@ -169,15 +167,11 @@ class Recognizer:
         return tuple(_alternative(hypothesis, start_s, self._model.output_s) for hypothesis in hypotheses)
 
     @torch.inference_mode()
-    def log_probs(self, frames: Tensor) -> Tensor:
-        """[T, F] frames of one utterance -> [outputs, V] log probabilities on the CPU, full context both ways."""
-        if not len(frames):
-            return torch.zeros(0, len(self._vocabulary))
-        log_probs, _ = self._model(
-            frames.unsqueeze(0).to(self._device), torch.tensor([len(frames)], device=self._device)
-        )
-        whole: Tensor = log_probs[0].cpu()
-        return whole
+    def _whole_pass(self, frames: Tensor) -> Tensor:
+        """[T, F] frames of one utterance -> [outputs, P] log probabilities of phones on the CPU."""
+        lengths = torch.tensor([len(frames)], device=self._device)
+        emissions: Emissions = self._model(frames.unsqueeze(0).to(self._device), lengths)
+        return emissions.phones[0].cpu()
 
     def _self_test(self) -> None:
         wanted = self._package.config.self_test_text

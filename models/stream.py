@@ -113,7 +113,7 @@ class Stream:
 
     @property
     def final_log_probs(self) -> Tensor:
-        """[outputs, V] of the utterance that has ended; only while `is_decoding`."""
+        """[outputs, P] phones of the utterance that has ended; only while `is_decoding`."""
         assert self._utterance.log_probs is not None
         return self._utterance.log_probs
 
@@ -151,7 +151,7 @@ class Stream:
         return [self._result((Alternative(text),), is_final=False, end_frame=utterance.step * STEP_FRAMES)]
 
     def absorb_final_pass(self, log_probs: Tensor) -> None:
-        """Takes the whole-utterance pass's log probabilities [outputs, V] of the utterance that has ended."""
+        """Takes the whole-utterance pass's log probabilities [outputs, P] of phones."""
         self._utterance.log_probs = log_probs
 
     def absorb_readings(self, alternatives: tuple[Alternative, ...]) -> list[Result]:

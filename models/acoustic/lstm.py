@@ -1,4 +1,4 @@
-"""The acoustic model: convolutional 8x subsampling, bidirectional LSTM layers, CTC head.
+"""The acoustic model: convolutional 8x subsampling, bidirectional LSTM layers, CTC heads for letters and for phones.
 
 Two ways through the same weights: `forward` sees whole utterances; `forward_chunk` is latency-controlled: the forward
 direction carries its state from chunk to chunk, the backward direction starts anew at the end of chunk + look-ahead
@@ -24,18 +24,33 @@ _CONVOLUTIONS = 3
 class AcousticConfig:
     """Architecture; stored in the model package.
 
-    mel_bins: F. vocabulary: V, blank included. channels: of the convolutions. hidden: H, units of one direction.
+    mel_bins: F. vocabulary: V, letters and the blank. phones: P, phones and the blank. channels: of the convolutions.
+    hidden: H, units of one direction.
     outputs_per_step: the head speaks for so many equal parts of a step (Vanhoucke et al. 2013, "Multiframe deep neural
     networks"): recurrent layers at 80 ms cost half of those at 40 ms, while characters need 40 ms outputs.
     """
 
     mel_bins: int = 80
     vocabulary: int = 29
+    phones: int = 50
     channels: int = 64
     hidden: int = 320
     layers: int = 3
     outputs_per_step: int = 2
     dropout: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Emissions:
+    """Log probabilities of whole utterances: letters [B, O, V], phones [B, O, P], lengths [B] of the O outputs.
+
+    Letters can be written down as they come (interim text). Phones say more directly what was heard; with a lexicon and
+    a language model they give the final text.
+    """
+
+    letters: Tensor
+    phones: Tensor
+    lengths: Tensor
 
 
 class Subsampling(nn.Module):
@@ -110,7 +125,7 @@ class BiLstmLayer(nn.Module):
 
 
 class AcousticModel(nn.Module):
-    """Feature frames -> log probabilities of V symbols every `output_s`; S steps give S * outputs_per_step outputs."""
+    """Feature frames -> log probabilities every `output_s`; S steps give S * outputs_per_step outputs."""
 
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
@@ -121,23 +136,21 @@ class AcousticModel(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * config.hidden, config.outputs_per_step * config.vocabulary)
+        self.phone_head = nn.Linear(2 * config.hidden, config.outputs_per_step * config.phones)
 
     @property
     def output_s(self) -> float:
         """Length of one output in seconds."""
         return STEP_S / self.config.outputs_per_step
 
-    def forward(self, frames: Tensor, frame_lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole utterances. frames [B, T, F], zero after each length; frame_lengths [B].
-
-        Returns log probabilities [B, outputs, V] and how many outputs are valid [B].
-        """
+    def forward(self, frames: Tensor, frame_lengths: Tensor) -> Emissions:
+        """Whole utterances. frames [B, T, F], zero after each length; frame_lengths [B]."""
         x, lengths = self._subsample(frames, frame_lengths)
         for layer in self.layers:
             x = layer(self.dropout(x), lengths)
-        return self._log_probs(x), lengths * self.config.outputs_per_step
+        return self._emissions(x, lengths)
 
-    def forward_as_chunks(self, frames: Tensor, frame_lengths: Tensor, shape: ChunkShape) -> tuple[Tensor, Tensor]:
+    def forward_as_chunks(self, frames: Tensor, frame_lengths: Tensor, shape: ChunkShape) -> Emissions:
         """Whole utterances as a stream of this shape would see them (training, simulated streaming)."""
         x, lengths = self._subsample(frames, frame_lengths)
         batch, steps, _ = x.shape
@@ -148,17 +161,17 @@ class AcousticModel(nn.Module):
         window_lengths = (lengths.unsqueeze(1) - starts).clamp(0, shape.window_steps)
         out, _ = self._layers_over_windows(windows, window_lengths, shape.chunk_steps, self.initial_state(batch))
         chunks = out[:, :, : shape.chunk_steps].flatten(1, 2)[:, :steps]
-        return self._log_probs(chunks), lengths * self.config.outputs_per_step
+        return self._emissions(chunks, lengths)
 
     def forward_chunk(self, window: Tensor, state: AcousticState, shape: ChunkShape) -> tuple[Tensor, AcousticState]:
         """One chunk of each of B streams. window [B, shape.window_frames, F]: the frames `shape.window_of(step)`.
 
-        Returns log probabilities of the chunk [B, C * outputs_per_step, V] and the state at its end.
+        Returns log probabilities of the chunk's letters [B, C * outputs_per_step, V] and the state at its end.
         """
         x = self.subsampling(window).unsqueeze(1)
         lengths = torch.full(x.shape[:2], shape.window_steps, device=x.device)
         out, state = self._layers_over_windows(x, lengths, shape.chunk_steps, state)
-        return self._log_probs(out[:, 0, : shape.chunk_steps]), state
+        return self._log_probs(self.head, out[:, 0, : shape.chunk_steps]), state
 
     def initial_state(self, batch: int = 1) -> AcousticState:
         """The state before the first chunk of `batch` streams."""
@@ -183,9 +196,17 @@ class AcousticModel(nn.Module):
             cell.append(c)
         return x, AcousticState(torch.cat(hidden), torch.cat(cell))
 
-    def _log_probs(self, x: Tensor) -> Tensor:
+    def _emissions(self, x: Tensor, lengths: Tensor) -> Emissions:
+        x = self.dropout(x)
+        return Emissions(
+            self._log_probs(self.head, x),
+            self._log_probs(self.phone_head, x),
+            lengths * self.config.outputs_per_step,
+        )
+
+    def _log_probs(self, head: nn.Module, x: Tensor) -> Tensor:
         batch, steps, _ = x.shape
-        scores: Tensor = self.head(self.dropout(x)).float().view(batch, steps * self.config.outputs_per_step, -1)
+        scores: Tensor = head(x).float().view(batch, steps * self.config.outputs_per_step, -1)
         return scores.log_softmax(dim=-1)
 
 

@@ -20,8 +20,7 @@ import torch
 from torch import Tensor
 
 from models.decoding.beam import BeamDecoder, Hypothesis
-from models.package import UNITS, open_package
-from models.vocabulary import Vocabulary
+from models.package import open_package
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +65,7 @@ def _begin(folder: Path) -> None:
     global _decoder
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends its processes itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    package = open_package(folder)
-    _decoder = BeamDecoder(package, Vocabulary(package.path(UNITS)))
+    _decoder = BeamDecoder(open_package(folder))
 
 
 def _end_with_parent() -> None:

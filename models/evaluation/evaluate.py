@@ -19,8 +19,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor
 
+from models.acoustic.lstm import Emissions
 from models.decoding.greedy import greedy_ids
 from models.device import open_device, use_threads
 from models.evaluation.wer import error_rates
@@ -55,14 +55,14 @@ class _Evaluator:
         texts = {_FINAL: " ".join(result.alternatives[0].transcript for result in finals)}
         frames = self.log_mel(torch.from_numpy(audio.astype(np.float32) / 32768))
         length = torch.tensor([len(frames)])
-        texts[_GREEDY] = self._greedy(self.model(frames.unsqueeze(0), length)[0])
+        texts[_GREEDY] = self._greedy(self.model(frames.unsqueeze(0), length))
         for latency_ms, shape in self.latencies.items():
-            log_probs, _ = self.model.forward_as_chunks(frames.unsqueeze(0), length, shape)
-            texts[f"interim at {latency_ms} ms, greedy"] = self._greedy(log_probs)
+            emissions = self.model.forward_as_chunks(frames.unsqueeze(0), length, shape)
+            texts[f"interim at {latency_ms} ms, greedy"] = self._greedy(emissions)
         return texts
 
-    def _greedy(self, log_probs: Tensor) -> str:
-        return self.vocabulary.decode([symbol for _, symbol in greedy_ids(log_probs[0])])
+    def _greedy(self, emissions: Emissions) -> str:
+        return self.vocabulary.decode([symbol for _, symbol in greedy_ids(emissions.letters[0])])
 
 
 _evaluator: _Evaluator | None = None

@@ -21,10 +21,9 @@ from torch import Tensor
 from models.decoding.beam import BeamDecoder
 from models.evaluation.wer import error_rates
 from models.features import LogMel
-from models.package import UNITS, DecodingConfig, Package, find_package, open_package
+from models.package import DecodingConfig, Package, find_package, open_package
 from models.recognizer import load_model
 from models.training.data import read_audio, read_corpus
-from models.vocabulary import Vocabulary
 
 
 @torch.inference_mode()
@@ -34,7 +33,7 @@ def _emissions(package: Package, audios: list[np.ndarray]) -> list[Tensor]:
     found = []
     for audio in audios:
         frames = log_mel(torch.from_numpy(audio.astype(np.float32) / 32768))
-        found.append(model(frames.unsqueeze(0), torch.tensor([len(frames)]))[0][0])
+        found.append(model(frames.unsqueeze(0), torch.tensor([len(frames)])).phones[0])
     return found
 
 
@@ -44,7 +43,7 @@ _log_probs: list[Tensor] = []
 
 def _prepare(package: Package, log_probs: list[Tensor]) -> None:
     global _decoder, _log_probs  # one a process
-    _decoder = BeamDecoder(package, Vocabulary(package.path(UNITS)))
+    _decoder = BeamDecoder(package)
     _log_probs = log_probs
 
 

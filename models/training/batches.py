@@ -6,7 +6,7 @@ Which epoch is which and how many there are is the schedule's business (`train.p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from models.features import LogMel
 from models.training.augment import AugmentConfig, mask_frames, perturb_audio
 from models.training.data import AudioStore, Utterance
+from models.training.pronunciations import Pronunciations
 from models.vocabulary import Vocabulary
 
 _INT16_SCALE = 1 / 32768
@@ -24,21 +25,21 @@ _LENGTH_JITTER = 0.1  # relative noise on lengths before sorting, so that batche
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """frames [B, T, F] zero-padded, frame_lengths [B], targets [sum of lengths], target_lengths [B]."""
+    """frames [B, T, F] zero-padded, frame_lengths [B]; letters and phones of all rows one after the other.
+
+    targets [sum of target_lengths], target_lengths [B]; phones [sum of phone_lengths], phone_lengths [B].
+    """
 
     frames: Tensor
     frame_lengths: Tensor
     targets: Tensor
     target_lengths: Tensor
+    phones: Tensor
+    phone_lengths: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on `device`."""
-        return Batch(
-            self.frames.to(device),
-            self.frame_lengths.to(device),
-            self.targets.to(device),
-            self.target_lengths.to(device),
-        )
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def plan_epoch(
@@ -66,6 +67,29 @@ def plan_epoch(
     return batches
 
 
+class Targets:
+    """Texts -> the symbols that the model shall emit for them."""
+
+    def __init__(self, vocabulary: Vocabulary, pronunciations: Pronunciations, phones: Sequence[str]) -> None:
+        """phones: all of them; their ids are their positions plus one, as 0 is the blank."""
+        self._vocabulary = vocabulary
+        ids = {phone: number for number, phone in enumerate(phones, start=1)}
+        self._phones = {word: [ids[phone] for phone in own] for word, own in pronunciations.items()}
+
+    def letters(self, text: str) -> Tensor:
+        """[letters] ids."""
+        return torch.tensor(self._vocabulary.encode(text), dtype=torch.long)
+
+    def phones(self, text: str) -> Tensor:
+        """[phones] ids; a word without a pronunciation has none."""
+        return torch.tensor([i for word in text.split() for i in self._phones.get(word, [])], dtype=torch.long)
+
+
+def samples_of(store: AudioStore, index: int) -> Tensor:
+    """[N] float32 samples in [-1, 1]."""
+    return torch.from_numpy(store[index].astype(np.float32) * _INT16_SCALE)
+
+
 class BatchMaker:
     """Turns indices into a Batch: audio, augmentation, features, targets."""
 
@@ -73,29 +97,33 @@ class BatchMaker:
         self,
         utterances: Sequence[Utterance],
         store: AudioStore,
-        vocabulary: Vocabulary,
+        targets: Targets,
         log_mel: LogMel,
         augment: AugmentConfig | None = None,
     ) -> None:
         self._store = store
         self._log_mel = log_mel
         self._augment = augment
-        self._targets = [torch.tensor(vocabulary.encode(u.transcript), dtype=torch.long) for u in utterances]
+        self._letters = [targets.letters(u.transcript) for u in utterances]
+        self._phones = [targets.phones(u.transcript) for u in utterances]
 
     def make(self, indices: Sequence[int], seed: int = 0) -> Batch:
         """The batch of these utterances; the same seed gives the same augmentation."""
         random = np.random.default_rng(seed)
         frames = [self._frames(index, random) for index in indices]
-        targets = [self._targets[index] for index in indices]
+        letters = [self._letters[index] for index in indices]
+        phones = [self._phones[index] for index in indices]
         return Batch(
             frames=pad_sequence(frames, batch_first=True),
             frame_lengths=torch.tensor([len(f) for f in frames]),
-            targets=torch.cat(targets),
-            target_lengths=torch.tensor([len(t) for t in targets]),
+            targets=torch.cat(letters),
+            target_lengths=torch.tensor([len(t) for t in letters]),
+            phones=torch.cat(phones),
+            phone_lengths=torch.tensor([len(t) for t in phones]),
         )
 
     def _frames(self, index: int, random: np.random.Generator) -> Tensor:
-        samples = torch.from_numpy(self._store[index].astype(np.float32) * _INT16_SCALE)
+        samples = samples_of(self._store, index)
         if self._augment is None:
             plain: Tensor = self._log_mel(samples)
             return plain

@@ -17,23 +17,24 @@ from models.features import FeatureConfig
 from models.package import (
     CARD,
     LANGUAGE_MODEL,
+    LEXICON,
     SELF_TEST,
     UNITS,
     WEIGHTS,
-    WORDS,
     DecodingConfig,
     PackageConfig,
     write_checksums,
     write_config,
 )
 from models.recognizer import Recognizer
+from models.training.pronunciations import PRONUNCIATIONS, read_pronunciations, write_pronunciations
 
 _TUNING = DecodingConfig()
 
 
 def export(
     run: Annotated[Path, typer.Option(help="folder of the training run")],
-    language_model: Annotated[Path, typer.Option(help="folder with lm.bin and words.txt")],
+    language_model: Annotated[Path, typer.Option(help="folder with lm.bin and pronunciations.txt")],
     card: Annotated[Path, typer.Option(help="model card (JSON: language, description, word_error_rates, ...)")],
     self_test: Annotated[Path, typer.Option(help="WAV of one utterance that the model must get right")],
     self_test_text: Annotated[str, typer.Option(help="what it says")],
@@ -50,19 +51,24 @@ def export(
     safetensors.torch.save_file(weights, output / WEIGHTS)
     for source, name in (
         (run / UNITS, UNITS),
-        (language_model / WORDS, WORDS),
         (language_model / LANGUAGE_MODEL, LANGUAGE_MODEL),
         (self_test, SELF_TEST),
         (card, CARD),
     ):
         if source.resolve() != (output / name).resolve():
             shutil.copyfile(source, output / name)
+    phones = checkpoint["phones"]
+    pronunciations = read_pronunciations(language_model / PRONUNCIATIONS)
+    known = {word: own for word, own in pronunciations.items() if set(own) <= set(phones)}
+    write_pronunciations(known, output / LEXICON)
+    typer.echo(f"{len(known)} words; {len(pronunciations) - len(known)} with phones that the model has not learned")
     json.loads((output / CARD).read_text(encoding="utf-8"))
     features = checkpoint["features"]
     config = PackageConfig(
         name=output.resolve().name,
         acoustic=AcousticConfig(**checkpoint["acoustic"]),
         features=FeatureConfig(**features),
+        phones=tuple(phones),
         decoding=DecodingConfig(
             beam_size=beam_size, language_model_weight=language_model_weight, word_bonus=word_bonus
         ),

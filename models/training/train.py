@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -26,13 +27,21 @@ from torch import Tensor, distributed
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from models.acoustic.lstm import AcousticModel
+from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import ChunkShape
 from models.decoding.greedy import greedy_ids
 from models.features import LogMel
-from models.training.batches import Batch, BatchMaker, plan_epoch, share_of
+from models.training.batches import Batch, BatchMaker, Targets, plan_epoch, samples_of, share_of
 from models.training.data import AudioStore, Utterance, read_corpus, select
 from models.training.flat_start import flat_alignment, flat_loss
+from models.training.pronunciations import (
+    PRONUNCIATIONS,
+    Pronunciations,
+    phone_set,
+    pronounce,
+    read_pronunciations,
+    write_pronunciations,
+)
 from models.training.recipe import Recipe, read_recipe
 from models.training.schedule import learning_rate
 from models.training.units import train_units
@@ -42,7 +51,17 @@ log = logging.getLogger(__name__)
 
 _NORMALIZATION_UTTERANCES = 500  # enough to know each band's mean and spread
 _DEV_BATCH_SECONDS = 120.0
-_LOG_COLUMNS = ("minutes", "epoch", "update", "learning_rate", "train_loss", "dev_loss", "dev_wer", "dev_cer")
+_LOG_COLUMNS = (
+    "minutes",
+    "epoch",
+    "update",
+    "learning_rate",
+    "train_loss",
+    "dev_loss",
+    "dev_wer",
+    "dev_cer",
+    "dev_per",
+)
 
 
 class _Forward(torch.nn.Module):
@@ -53,32 +72,43 @@ class _Forward(torch.nn.Module):
         self.model = model
 
     def forward(self, batch: Batch, shape: ChunkShape | None, flat: tuple[Tensor, float] | None = None) -> Tensor:
-        """Loss a symbol. flat: a flat alignment [B, outputs] and its weight, added at the beginning of a run."""
+        """Loss a letter plus loss a phone. flat: a flat alignment [B, outputs] and its weight, at the beginning."""
         frames, lengths = batch.frames, batch.frame_lengths
         if shape is None:
-            log_probs, steps = self.model(frames, lengths)
+            emissions = self.model(frames, lengths)
         else:
-            log_probs, steps = self.model.forward_as_chunks(frames, lengths, shape)
-        losses = F.ctc_loss(
-            log_probs.transpose(0, 1),
-            batch.targets,
-            steps,
-            batch.target_lengths,
-            blank=BLANK,
-            reduction="none",
-            zero_infinity=True,
-        )
-        loss = losses.sum() / batch.target_lengths.sum()
+            emissions = self.model.forward_as_chunks(frames, lengths, shape)
+        letters = _ctc_loss(emissions.letters, emissions.lengths, batch.targets, batch.target_lengths)
+        phones = _ctc_loss(emissions.phones, emissions.lengths, batch.phones, batch.phone_lengths)
+        loss = letters + phones
         if flat is not None:
             labels, weight = flat
-            loss = loss + weight * flat_loss(log_probs, labels, steps)
+            loss = loss + weight * flat_loss(emissions.letters, labels, emissions.lengths)
         return loss
+
+
+def _ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+    """Mean loss a symbol; an utterance with more symbols than outputs counts nothing."""
+    losses = F.ctc_loss(
+        log_probs.transpose(0, 1),
+        targets,
+        lengths,
+        target_lengths,
+        blank=BLANK,
+        reduction="none",
+        zero_infinity=True,
+    )
+    return losses.sum() / target_lengths.sum()
 
 
 class Trainer:
     """One process of a run: model, optimizer, averaged weights, position in the data."""
 
-    def __init__(self, recipe: Recipe, data: Path, run: Path, cache: Path, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, data: Path, run: Path, cache: Path, device: torch.device, start: Path | None = None
+    ) -> None:
+        """start: the folder of another run, whose averaged weights and vocabulary this one begins with."""
+        self.start = start
         self.recipe, self.run, self.device = recipe, run, device
         self.rank = int(os.environ.get("RANK", "0"))
         self.world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -90,17 +120,27 @@ class Trainer:
         self.dev = read_corpus(data / keep.dev)
         with self._rank_zero_first():
             self.vocabulary = self._vocabulary()
+            self.pronunciations = self._pronunciations()
             train_store = AudioStore.open(self.utterances, cache, jobs=os.cpu_count() or 1)
             dev_store = AudioStore.open(self.dev, cache)
         self.piece_lengths = torch.tensor([float(len(piece)) for piece in self.vocabulary.pieces])
         self.features = self._normalization(train_store)
         log_mel = LogMel(self.features)
-        self.batches = BatchMaker(self.utterances, train_store, self.vocabulary, log_mel, recipe.augment)
-        self.dev_batches = BatchMaker(self.dev, dev_store, self.vocabulary, log_mel)
+        self.phones = phone_set(self.pronunciations)
+        targets = Targets(self.vocabulary, self.pronunciations, self.phones)
+        self.batches = BatchMaker(self.utterances, train_store, targets, log_mel, recipe.augment)
+        self.dev_batches = BatchMaker(self.dev, dev_store, targets, log_mel)
 
         torch.manual_seed(recipe.schedule.seed)
-        config = replace(recipe.model, vocabulary=len(self.vocabulary), mel_bins=recipe.features.mel_bins)
+        config = replace(
+            recipe.model,
+            vocabulary=len(self.vocabulary),
+            phones=1 + len(self.phones),
+            mel_bins=recipe.features.mel_bins,
+        )
         self.model = AcousticModel(config).to(device)
+        if start is not None:
+            self._begin_with(start)
         self.averaged = AcousticModel(config).to(device).eval()
         self.averaged.load_state_dict(self.model.state_dict())
         self.forward: torch.nn.Module = _Forward(self.model)
@@ -158,7 +198,7 @@ class Trainer:
             [self.utterances[i].seconds for i in seen],
             schedule.grown_batch_seconds if grown else schedule.batch_seconds,
             seed=seed,
-            short_first=epoch == 0,
+            short_first=epoch == 0 and self.start is None,
         )
         return [[seen[i] for i in batch] for batch in share_of(batches, self.rank, self.world)]
 
@@ -201,16 +241,21 @@ class Trainer:
 
     @torch.inference_mode()
     def _report(self, train_loss: float) -> None:
-        references, hypotheses, loss, batches = [], [], 0.0, 0
+        references, hypotheses, phone_references, phone_hypotheses = [], [], [], []
+        loss, batches = 0.0, 0
         evaluation = _Forward(self.averaged)
         for indices in plan_epoch([u.seconds for u in self.dev], _DEV_BATCH_SECONDS, seed=0):
             batch = self.dev_batches.make(indices).to(self.device)
             loss += float(evaluation(batch, None))
             batches += 1
-            log_probs, steps = self.averaged(batch.frames, batch.frame_lengths)
-            for index, row, length in zip(indices, log_probs.cpu(), steps.tolist(), strict=True):
+            found: Emissions = self.averaged(batch.frames, batch.frame_lengths)
+            wanted = torch.split(batch.phones, batch.phone_lengths.tolist())
+            rows = zip(indices, found.letters.cpu(), found.phones.cpu(), found.lengths.tolist(), wanted, strict=True)
+            for index, letters, phones, length, phone_targets in rows:
                 references.append(self.dev[index].transcript)
-                hypotheses.append(self.vocabulary.decode([symbol for _, symbol in greedy_ids(row[:length])]))
+                hypotheses.append(self.vocabulary.decode([symbol for _, symbol in greedy_ids(letters[:length])]))
+                phone_references.append(" ".join(map(str, phone_targets.tolist())))
+                phone_hypotheses.append(" ".join(str(symbol) for _, symbol in greedy_ids(phones[:length])))
         row = {
             "minutes": f"{self._minutes():.1f}",
             "epoch": self.epoch,
@@ -220,6 +265,7 @@ class Trainer:
             "dev_loss": f"{loss / batches:.4f}",
             "dev_wer": f"{jiwer.wer(references, hypotheses):.4f}",
             "dev_cer": f"{jiwer.cer(references, hypotheses):.4f}",
+            "dev_per": f"{jiwer.wer(phone_references, phone_hypotheses):.4f}",
         }
         log.info("%s", row)
         path = self.run / "log.csv"
@@ -232,9 +278,18 @@ class Trainer:
 
     def _vocabulary(self) -> Vocabulary:
         path = self.run / "units.model"
-        if not path.exists():
+        if not path.exists() and self.start is not None:
+            shutil.copyfile(self.start / "units.model", path)
+        elif not path.exists():
             train_units((u.transcript for u in self.utterances), self.recipe.data.units, path)
         return Vocabulary(path)
+
+    def _pronunciations(self) -> Pronunciations:
+        path = self.run / PRONUNCIATIONS
+        if not path.exists():
+            words = (word for u in [*self.utterances, *self.dev] for word in u.transcript.split())
+            write_pronunciations(pronounce(words), path)
+        return read_pronunciations(path)
 
     @contextmanager
     def _rank_zero_first(self) -> Iterator[None]:
@@ -249,8 +304,8 @@ class Trainer:
         """The recipe's features with mean and scale measured on a random sample of the training audio."""
         random = np.random.default_rng(self.recipe.schedule.seed)
         sample = random.choice(len(store), min(len(store), _NORMALIZATION_UTTERANCES), replace=False)
-        maker = BatchMaker(self.utterances, store, self.vocabulary, LogMel(self.recipe.features))
-        frames = torch.cat([maker.make([int(i)]).frames[0] for i in sample])
+        log_mel = LogMel(self.recipe.features)
+        frames = torch.cat([log_mel(samples_of(store, int(i))) for i in sample])
         return replace(
             self.recipe.features,
             mean=tuple(round(float(v), 4) for v in frames.mean(dim=0)),
@@ -284,12 +339,20 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "features": asdict(self.features),
             "acoustic": asdict(self.model.config),
+            "phones": list(self.phones),
             "position": [self.epoch, self.update, self.done_in_epoch],
             "minutes": self._minutes(),
         }
         temporary = self.run / "checkpoint.tmp"
         torch.save(checkpoint, temporary)
         temporary.replace(self.run / "checkpoint.pt")
+
+    def _begin_with(self, start: Path) -> None:
+        weights = torch.load(start / "checkpoint.pt", map_location=self.device, weights_only=True)["averaged"]
+        own = self.model.state_dict()
+        fitting = {name: tensor for name, tensor in weights.items() if tensor.shape == own[name].shape}
+        self.model.load_state_dict({**own, **fitting})
+        log.info("beginning with %d of %d tensors of %s", len(fitting), len(own), start)
 
     def _resume(self) -> None:
         path = self.run / "checkpoint.pt"
@@ -308,6 +371,7 @@ def main(
     recipe: Annotated[Path, typer.Argument(help="recipe file (TOML)")],
     data: Annotated[Path, typer.Option(help="folder that holds the recipe's corpora")],
     output: Annotated[Path, typer.Option(help="folder of this run: checkpoint, log, units")],
+    begin_with: Annotated[Path | None, typer.Option(help="folder of a run whose weights a new run begins with")] = None,
     cache: Annotated[Path | None, typer.Option(help="folder for decoded audio (default: OUTPUT/cache)")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N; with torchrun, cuda takes one GPU a process")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads of each process")] = 1,

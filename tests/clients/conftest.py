@@ -119,7 +119,10 @@ class FakeSpeech(SpeechServicer):
         self._admit(context)
         self._fail(context)
         self.recognized.append(request)
-        results = [*final("good morning", 0.0, 1.5).results, *final("is anybody there", 2.0, 4.0, 1).results]
+        responses = [final("good morning", 0.0, 1.5), final("is anybody there", 2.0, 4.0, 1)]
+        if not request.recognition.word_info:
+            responses = list(map(without_words, responses))
+        results = [result for response in responses for result in response.results]
         return pb.RecognizeResponse(results=results, audio_s=len(request.audio) / 2 / SAMPLE_RATE_HZ, model="fake")
 
     def ListModels(self, _: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:

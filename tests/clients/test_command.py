@@ -8,16 +8,21 @@ import pty
 import re
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from typer.testing import CliRunner, Result
 
 from hearken._command.app import app
+from hearken._command.options import TOKEN_VARIABLE
 
 PATIENCE_S = 30
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "clients" / "python"), "TERM": "xterm"}
+FAILING_BYTES = 1_100_000  # of the second recording
 TEXT = "good morning\nis anybody there\n"
 
 
@@ -26,6 +31,15 @@ def recording(tmp_path: Path, make_wav: Any, make_tone: Any) -> str:
     path = tmp_path / "greeting.wav"
     path.write_bytes(make_wav(make_tone(0.5)))
     return str(path)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, make_wav: Any) -> list[str]:
+    """Of different lengths, and too long to be sent whole."""
+    paths = [tmp_path / f"talk{i}.wav" for i in range(4)]
+    for i, path in enumerate(paths):
+        path.write_bytes(make_wav(bytes(FAILING_BYTES + 2 * i - 2)))
+    return list(map(str, paths))
 
 
 def hearken(*arguments: str) -> Result:
@@ -57,12 +71,114 @@ def test_words_have_their_times(server: Any, recording: str) -> None:
 
 
 def test_json_is_one_object_a_file(server: Any, recording: str) -> None:
-    result = hearken("transcribe", recording, recording, "--json", "--words", "--server", server.address)
+    result = hearken("transcribe", recording, recording, "--format", "json", "--words", "--server", server.address)
     first, second = map(json.loads, result.stdout.splitlines())
     assert first == second
     assert (first["file"], first["audio_s"], first["model"]) == (recording, 0.5, "fake")
     assert first["text"] == "good morning is anybody there"
     assert first["utterances"][0]["words"][1] == {"word": "morning", "start_s": 0.75, "end_s": 1.5, "confidence": None}
+
+
+def test_jsonl_is_one_object_an_utterance(server: Any, recording: str) -> None:
+    result = hearken("transcribe", recording, "--output-format", "jsonl", "--server", server.address)
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert first == {"file": recording, "text": "good morning", "start_s": 0.0, "end_s": 1.5, "confidence": 0.5}
+    assert second["text"] == "is anybody there"
+
+
+@pytest.mark.parametrize(
+    ("output_format", "beginning"),
+    [
+        ("srt", "1\n00:00:00,000 --> 00:00:01,500\ngood morning\n\n2\n00:00:02,000 --> "),
+        ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\ngood morning\n\n00:00:02.000 --> "),
+    ],
+)
+def test_subtitles_have_the_times_of_the_words(server: Any, recording: str, output_format: str, beginning: str) -> None:
+    result = hearken("transcribe", recording, "--format", output_format, "--server", server.address)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(beginning)
+
+
+def test_a_folder_gets_a_file_for_each_recording(server: Any, recordings: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "texts"
+    result = hearken("transcribe", *recordings, "--output-dir", str(folder), "--server", server.address)
+    expected = [str(folder / f"talk{i}.txt") for i in range(len(recordings))]
+    assert (result.exit_code, result.stdout.splitlines()) == (0, expected)
+    assert sorted(map(str, folder.iterdir())) == expected  # and nothing unfinished
+    assert {Path(path).read_text() for path in expected} == {TEXT}
+
+
+def test_a_recording_that_fails_leaves_no_file_and_does_not_stop_the_others(
+    server: Any, recordings: list[str], tmp_path: Path, make_final: Any
+) -> None:
+    def one_fails(requests: Any, context: Any) -> Any:
+        if len(b"".join(request.audio for request in requests)) == FAILING_BYTES:
+            context.abort(grpc.StatusCode.INTERNAL, "out of memory")
+        yield make_final("good")
+
+    server.speech.script = one_fails
+    result = hearken("transcribe", *recordings, "--output-dir", str(tmp_path / "texts"), "--server", server.address)
+    assert result.exit_code == 1
+    assert result.stderr == f"hearken: {recordings[1]}: out of memory\n"
+    assert sorted(path.name for path in (tmp_path / "texts").iterdir()) == ["talk0.txt", "talk2.txt", "talk3.txt"]
+
+
+def test_no_more_recordings_are_under_way_than_was_said(server: Any, recordings: list[str], make_final: Any) -> None:
+    lock, now, most = threading.Lock(), 0, 0
+
+    def count(requests: Any, context: Any) -> Any:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        server.speech.take(requests)
+        time.sleep(0.05)
+        with lock:
+            now -= 1
+        yield make_final("good")
+
+    server.speech.script = count
+    result = hearken("transcribe", *recordings, "--parallel", "2", "--server", server.address)
+    assert result.stdout == "".join(f"{recording}: good\n" for recording in recordings)  # in order
+    assert most == 2
+
+
+def test_two_recordings_may_not_share_a_file(recording: str, tmp_path: Path) -> None:
+    result = hearken("transcribe", recording, recording, "--output-dir", str(tmp_path))
+    assert result.exit_code == 2
+    assert f"would both be written to {tmp_path / 'greeting.txt'}" in result.stderr
+
+
+def test_the_token_comes_from_an_option_or_a_variable_that_no_server_mistakes_for_a_setting(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not TOKEN_VARIABLE.startswith("HEARKEN_")
+    monkeypatch.setenv(TOKEN_VARIABLE, "of the environment")
+    hearken("models", "--server", server.address)
+    hearken("models", "--server", server.address, "--token", "of the option")
+    tokens = [metadata["authorization"] for metadata in server.speech.metadata]
+    assert tokens == ["Bearer of the environment", "Bearer of the option"]
+
+
+def test_tls_is_by_the_system_or_by_an_own_authority(server: Any, tmp_path: Path) -> None:
+    assert hearken("models", "--tls", "--server", server.address).exit_code == 1
+    missing = hearken("models", "--root-certificates", str(tmp_path / "none.pem"), "--server", server.address)
+    assert (missing.exit_code, missing.stderr) == (2, f"hearken: {tmp_path / 'none.pem'}: No such file or directory\n")
+
+
+@pytest.mark.parametrize("command", [[], ["transcribe"], ["listen"], ["models"]])
+def test_help_tells_the_exit_codes(command: list[str]) -> None:
+    told = hearken(*command, "--help").stdout
+    assert all(re.search(rf"\b{code}\s", told) for code in (0, 1, 2, 130))
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    def complete(words: str) -> list[str]:
+        asked = {"_HEARKEN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        return hearken_process(env=ENVIRONMENT | asked).stdout.split()
+
+    assert complete("hearken tr") == ["transcribe"]
+    assert complete("hearken transcribe --format j") == ["json", "jsonl"]
 
 
 def test_options_reach_the_server(server: Any, recording: str) -> None:
@@ -82,6 +198,8 @@ def test_options_reach_the_server(server: Any, recording: str) -> None:
         (["FILE", "--live"], "--live needs a terminal"),
         (["FILE", "--pace", "0"], "--pace must be more than 0"),
         (["FILE", "--no-such-option"], "No such option"),
+        (["FILE", "--format", "srt", "--words"], "--words does not go with srt"),
+        (["FILE", "FILE", "--format", "vtt"], "needs --output-dir"),
         ([], "Missing argument"),
     ],
 )
@@ -145,6 +263,12 @@ def test_a_terminal_shows_interim_text_and_then_replaces_it(server: Any, recordi
     assert server.speech.configs[0].interim_results
     assert re.search(r"good.*\x1b\[2K.*good morning\r\n", shown, re.DOTALL)  # interim, erased, final
     assert "\x1b[3" not in shown  # no colors
+
+
+def test_several_recordings_have_bars_on_a_terminal_and_leave_only_text(server: Any, recordings: list[str]) -> None:
+    shown = _on_a_terminal("transcribe", *recordings, "--server", server.address)
+    assert "4 of 4 recordings" in shown
+    assert f"{recordings[3]}: is anybody there\r\n" in shown
 
 
 def test_captions_can_be_switched_off(server: Any, recording: str) -> None:

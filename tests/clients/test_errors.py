@@ -25,7 +25,7 @@ def test_each_status_becomes_an_error_that_keeps_its_sentence_and_status(
 
     server.speech.script = refuse
     with pytest.raises(_errors.ERROR_OF_STATUS[status], match="choose another one") as raised:
-        caller.stream(server.address, [b"\0\0"], sample_rate_hz=16_000)
+        caller.stream(server.address, [b"\0\0"], connection={"reconnect": None}, sample_rate_hz=16_000)
     assert raised.value.status == status.name
     assert not isinstance(raised.value, grpc.RpcError)
 

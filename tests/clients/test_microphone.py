@@ -35,7 +35,7 @@ class FakeInput:
         if self.chunk == self.fails_at:
             raise PortAudioError("unplugged")
         self.chunk += 1
-        return bytes([self.chunk]) * 2 * frame_count, self.chunk == self.overflows_at
+        return bytes([self.chunk % 256]) * 2 * frame_count, self.chunk == self.overflows_at
 
     def close(self) -> None:
         self.is_closed = True

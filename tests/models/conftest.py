@@ -17,10 +17,10 @@ from models.features import FeatureConfig
 from models.package import (
     CARD,
     LANGUAGE_MODEL,
+    LEXICON,
     SELF_TEST,
     UNITS,
     WEIGHTS,
-    WORDS,
     DecodingConfig,
     PackageConfig,
     open_package,
@@ -30,7 +30,30 @@ from models.package import (
 from models.recognizer import Recognizer
 from models.training.units import train_units
 
-TINY_WORDS = ("a", "rain", "in", "spain", "stays", "mainly", "the", "plain", "on", "no", "yes")
+TINY_LEXICON = {
+    "a": "@",
+    "rain": "r eI n",
+    "in": "I n",
+    "spain": "s p eI n",
+    "stays": "s t eI z",
+    "mainly": "m eI n l i",
+    "the": "D @",
+    "plain": "p l eI n",
+    "on": "O n",
+    "no": "n oU",
+    "yes": "j E s",
+    "oh": "oU",
+    "ay": "eI",
+    "eh": "E",
+    "ah": "O",
+    "ee": "i",
+    "mm": "m",
+    "ss": "s",
+    "ll": "l",
+    "nn": "n",
+}
+TINY_PHONES = tuple(sorted({phone for phones in TINY_LEXICON.values() for phone in phones.split()}))
+_FEWER_BLANKS = 5.0
 _SHARPNESS = 40.0  # random weights give flat probabilities; sharper ones give the decoders something to decode
 
 
@@ -40,19 +63,25 @@ def tiny_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("packages") / "tiny"
     folder.mkdir()
-    train_units([" ".join(TINY_WORDS)] * 20, 32, folder / UNITS)
+    train_units([" ".join(TINY_LEXICON)] * 20, 32, folder / UNITS)
     config = PackageConfig(
         name="tiny",
-        acoustic=AcousticConfig(vocabulary=32, channels=8, hidden=16, layers=2, dropout=0.0),
+        acoustic=AcousticConfig(
+            vocabulary=32, phones=1 + len(TINY_PHONES), channels=8, hidden=16, layers=2, dropout=0.0
+        ),
+        phones=TINY_PHONES,
         features=FeatureConfig(mean=(-8.0,) * 80, scale=(0.4,) * 80),
-        decoding=DecodingConfig(beam_size=10, language_model_weight=0.5),
+        decoding=DecodingConfig(beam_size=300, beam_threshold=60.0, language_model_weight=0.5),
         self_test_text="",
         latencies={160: ChunkShape(1, 1), 320: ChunkShape(2, 2), 640: ChunkShape(4, 4), 1280: ChunkShape(8, 8)},
     )
     model = AcousticModel(config.acoustic)
-    torch.nn.init.normal_(model.head.weight, std=_SHARPNESS / 16)
+    for head in (model.head, model.phone_head):
+        torch.nn.init.normal_(head.weight, std=_SHARPNESS / 16)
+    with torch.no_grad():
+        model.phone_head.bias[:: config.acoustic.phones] -= _FEWER_BLANKS
     safetensors.torch.save_file({k: v.half() for k, v in model.state_dict().items()}, folder / WEIGHTS)
-    (folder / WORDS).write_text("\n".join(TINY_WORDS) + "\n")
+    (folder / LEXICON).write_text("".join(f"{word} {phones}\n" for word, phones in TINY_LEXICON.items()))
     (folder / LANGUAGE_MODEL).write_text(_bigram_arpa())
     (folder / CARD).write_text(json.dumps({"language": "en-US", "description": "random", "word_error_rates": []}))
     with wave.open(str(folder / SELF_TEST), "wb") as file:
@@ -88,7 +117,7 @@ def make_babble():  # type: ignore[no-untyped-def]
 
 
 def _bigram_arpa() -> str:
-    unigrams = ["-99\t<s>\t-0.3"] + [f"-1.1\t{word}\t-0.3" for word in ("<unk>", "</s>", *TINY_WORDS)]
+    unigrams = ["-99\t<s>\t-0.3"] + [f"-1.1\t{word}\t-0.3" for word in ("<unk>", "</s>", *TINY_LEXICON)]
     return "\n".join(
         (
             "\\data\\",

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidAudio, InvalidOptions
@@ -36,9 +36,9 @@ def drain(recognizer: Recognizer, streams: list[Stream]) -> list[list[Result]]:
     return results
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=15, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
-    cuts=st.lists(st.integers(1, 60_000), min_size=1, max_size=25),
+    cuts=st.lists(st.integers(1, 60_000), min_size=1, max_size=25).filter(lambda cuts: sum(cuts) > 5_000 * len(cuts)),
     latency_ms=st.sampled_from([160, 320, 640, 1280]),
     neighbors=st.integers(0, 4),
     seed=st.integers(0, 3),

@@ -17,7 +17,9 @@ from hearken._errors import (
 )
 from hearken._microphone import Microphone
 from hearken._options import Encoding, StreamOptions, TranscribeOptions
+from hearken._reconnect import Reconnect
 from hearken._results import Alternative, AudioClock, Latency, Model, Result, Transcript, Word, WordErrorRate
+from hearken._subtitles import to_srt, to_vtt
 
 __all__ = [
     "Alternative",
@@ -38,6 +40,7 @@ __all__ = [
     "Microphone",
     "MissingExtra",
     "Model",
+    "Reconnect",
     "Result",
     "ServerBusy",
     "ServerError",
@@ -46,4 +49,6 @@ __all__ = [
     "Transcript",
     "Word",
     "WordErrorRate",
+    "to_srt",
+    "to_vtt",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -12,9 +13,10 @@ import grpc
 import grpc.aio
 
 from hearken import _wire
-from hearken._audio import AudioChunk, chunk_bytes, messages
+from hearken._aio_exchange import AsyncExchange, chunks_of
+from hearken._audio import chunk_bytes
 from hearken._connection import DEFAULT_SERVER, Connection, ConnectionOptions, speech_stub
-from hearken._errors import ConnectionFailed, error_of
+from hearken._errors import error_of
 from hearken._options import Options, StreamOptions, TranscribeOptions
 from hearken._request import AsyncAudio, Request, prepare
 from hearken._results import Model, Result, Transcript
@@ -31,31 +33,42 @@ class AsyncClient:
     def __init__(self, server: str = DEFAULT_SERVER, **options: Unpack[ConnectionOptions]) -> None:
         self._connection = Connection(server, **options)
         self._credentials = self._connection.credentials()
-        self._is_closed = False
+        self._closed = asyncio.Event()
 
     async def transcribe(
-        self, audio: AsyncAudio, *, timeout_s: float | None = None, **options: Unpack[TranscribeOptions]
+        self,
+        audio: AsyncAudio,
+        *,
+        timeout_s: float | None = None,
+        progress: Callable[[float], None] | None = None,
+        **options: Unpack[TranscribeOptions],
     ) -> Transcript:
-        """All that is said in the audio. timeout_s: for the whole call; None waits. Options: see TranscribeOptions."""
+        """All that is said in the audio. timeout_s: for the whole call; None waits. Options: see TranscribeOptions.
+
+        progress: called with the seconds recognized so far, after each utterance of a recording that is streamed
+        because it is long.
+        """
         request = prepare(audio, Options(**options, interim_results=False))
         if request.is_short:
-            whole = b"".join([chunk_bytes(chunk) async for chunk in _chunks(request.audio)])
+            whole = b"".join([chunk_bytes(chunk) async for chunk in chunks_of(request.audio)])
             message = _wire.recognize_request(request.config, whole)
             return _wire.transcript_of(await self._call(self._stub.Recognize, message, timeout_s))
-        transcript = _wire.TranscriptBuilder()
-        async for response in self._exchange(request, timeout_s):
+        exchange, transcript = self._exchange(request, timeout_s), _wire.TranscriptBuilder()
+        async for response in exchange.responses():
             transcript.accept(response)
-        return transcript.finish()
+            if progress is not None:
+                progress(response.clock.recognized_s)
+        return transcript.finish(exchange.audio_s)
 
     def stream(
         self, audio: AsyncAudio, *, timeout_s: float | None = None, **options: Unpack[StreamOptions]
     ) -> AsyncGenerator[Result, None]:
         """Results while the audio is sent. timeout_s: for the whole call; None: no limit. Options: see StreamOptions.
 
-        The audio is iterated over only as fast as the server takes it; what is not asynchronous (AudioFile, Microphone,
-        a generator) in a thread, so that it may wait. To end a stream early, end its audio: the remaining final results
-        still come. To abandon it, aclose() the returned generator. What the audio raises while it is iterated over is
-        raised here.
+        The audio is iterated over as fast as the server takes it, and not slower than it is spoken as long as there is
+        room for it (`Reconnect.buffer_bytes`); what is not asynchronous (AudioFile, Microphone, a generator) in a
+        thread, so that it may wait. To end a stream early, end its audio: the remaining final results still come. To
+        abandon it, aclose() the returned generator. What the audio raises while it is iterated over is raised here.
         """
         request = prepare(audio, Options(**options))
         return self._results(request, timeout_s)
@@ -66,7 +79,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Closes the connection; streams that are still running raise ConnectionFailed."""
-        self._is_closed = True
+        self._closed.set()
         if "_channel" in self.__dict__:
             await self._channel.close()
 
@@ -79,7 +92,7 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<AsyncClient {self._connection.server}{' closed' if self._is_closed else ''}>"
+        return f"<AsyncClient {self._connection.server}{' closed' if self._closed.is_set() else ''}>"
 
     # Made on first use: a grpc.aio channel belongs to the event loop that runs when it is made.
     @cached_property
@@ -95,7 +108,7 @@ class AsyncClient:
 
     @property
     def _stub(self) -> Any:
-        if self._is_closed:
+        if self._closed.is_set():
             raise RuntimeError("this client is closed; make a new one")
         return self._opened_stub
 
@@ -106,96 +119,10 @@ class AsyncClient:
             raise error_of(error, self._connection.server) from error
 
     async def _results(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Result, None]:
-        responses = self._exchange(request, timeout_s)
-        try:
+        async with aclosing(self._exchange(request, timeout_s).responses()) as responses:
             async for response in responses:
                 for result in _wire.results_of(response):
                     yield result
-        finally:
-            await responses.aclose()
 
-    async def _exchange(
-        self, request: Request, timeout_s: float | None
-    ) -> AsyncGenerator[pb.StreamingRecognizeResponse, None]:
-        call = self._stub.StreamingRecognize(timeout=timeout_s, metadata=self._connection.call_metadata())
-        ending = _Ending(call)
-        sender = asyncio.create_task(_send(call, request))
-        try:
-            async for response in call:
-                yield response
-        except grpc.RpcError as error:
-            if ending.code() is not grpc.StatusCode.OK:
-                raise error_of(ending, self._connection.server) from error
-        except asyncio.CancelledError:
-            # Either this task was cancelled, or the call: by the sender, whose audio failed, or by close().
-            if sender.done() and not sender.cancelled() and (failure := sender.exception()):
-                raise failure from None
-            if self._is_closed:
-                raise ConnectionFailed("the client was closed during this stream") from None
-            raise
-        finally:
-            call.cancel()
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
-
-
-class _Ending:
-    """How a call ended, as the server said.
-
-    Kept when it comes, because a write that fails a moment later overwrites it in the call with INTERNAL
-    (https://github.com/grpc/grpc/issues/36066).
-    """
-
-    def __init__(self, call: Any) -> None:
-        self._status: tuple[grpc.StatusCode, str, Any] | None = None
-        call.add_done_callback(self._keep)
-
-    def _keep(self, call: Any) -> None:
-        if self._status is None:
-            self._status = _at_once(call.code()), _at_once(call.details()), _at_once(call.trailing_metadata())
-
-    def code(self) -> grpc.StatusCode:
-        return self._status[0] if self._status else grpc.StatusCode.UNKNOWN
-
-    def details(self) -> str:
-        return self._status[1] if self._status else ""
-
-    def trailing_metadata(self) -> Any:
-        return self._status[2] if self._status else None
-
-
-def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The value of a coroutine that has nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as finished:
-        return finished.value
-    coroutine.close()
-    raise AssertionError("the status of a call that is done was not there")
-
-
-async def _send(call: Any, request: Request) -> None:
-    try:
-        await call.write(request.config)
-        async for chunk in _chunks(request.audio):
-            for audio in messages(chunk):
-                await call.write(_wire.audio_request(audio))
-        await call.done_writing()
-    except (grpc.RpcError, asyncio.InvalidStateError):
-        return  # the call is over; the reader of its responses learns why
-    except Exception:
-        call.cancel()
-        raise
-
-
-_END = object()
-
-
-async def _chunks(audio: Iterable[AudioChunk] | AsyncIterable[AudioChunk]) -> AsyncIterator[AudioChunk]:
-    if isinstance(audio, AsyncIterable):
-        async for chunk in audio:
-            yield chunk
-        return
-    iterator = iter(audio)
-    while (chunk_or_end := await asyncio.to_thread(next, iterator, _END)) is not _END:
-        yield chunk_or_end  # type: ignore[misc]
+    def _exchange(self, request: Request, timeout_s: float | None) -> AsyncExchange:
+        return AsyncExchange(lambda: self._stub, self._connection, request, timeout_s, self._closed)

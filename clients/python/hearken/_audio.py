@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any, BinaryIO, Protocol, TypeAlias, TypeGuard, cast
@@ -17,8 +17,8 @@ from hearken._errors import AudioError
 from hearken._options import Encoding
 from hearken._soundfile import SoundFileReader
 
-# A message may hold 1 MiB; smaller pieces keep less audio under way.
-MESSAGE_LIMIT_BYTES = 64 * 1024
+# A message may hold 1 MiB; with smaller pieces results come sooner, and a bad connection loses less.
+MESSAGE_LIMIT_BYTES = 16 * 1024
 
 _CONTAINERS = (b"fLaC", b"OggS", b"ID3")  # with these beginnings audio is not taken for raw samples
 
@@ -162,12 +162,6 @@ def chunk_bytes(chunk: AudioChunk) -> bytes:
     if dtype.str != "<i2":
         raise AudioError(f"audio arrays hold int16, not {dtype}; scale floats by 32767 and use .astype('int16')")
     return chunk.tobytes()
-
-
-def messages(chunk: AudioChunk) -> Iterable[bytes]:
-    """One piece of audio cut to what a message may hold; nothing for an empty one."""
-    audio = chunk_bytes(chunk)
-    return (audio[start : start + MESSAGE_LIMIT_BYTES] for start in range(0, len(audio), MESSAGE_LIMIT_BYTES))
 
 
 def is_recording(audio: object) -> TypeGuard[str | PathLike[str] | bytes | BinaryIO]:

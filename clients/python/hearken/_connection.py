@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypedDict
@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 import grpc
 import grpc.aio
 
+from hearken._reconnect import FIRST_DELAY_S, LONGEST_DELAY_S, Reconnect
 from hearken.v1.speech_pb2_grpc import SpeechStub
 
 DEFAULT_SERVER = "127.0.0.1:50051"
@@ -55,6 +56,7 @@ class ConnectionOptions(TypedDict, total=False):
     connect_timeout_s: how long to try to reach the server. Default 5.
     keepalive_s: how often to ask a silent server whether it is still there; after 10 s without an answer the
         connection counts as lost. Default 30. None: never.
+    reconnect: how streams outlive a lost connection; see Reconnect, whose defaults are the default. None: not at all.
     channel_options: further gRPC channel arguments; they win over those which are made from the above.
     """
 
@@ -66,6 +68,7 @@ class ConnectionOptions(TypedDict, total=False):
     client_key: str | PathLike[str] | None
     connect_timeout_s: float
     keepalive_s: float | None
+    reconnect: Reconnect | None
     channel_options: Sequence[tuple[str, Any]]
 
 
@@ -82,6 +85,7 @@ class Connection:
     client_key: str | PathLike[str] | None = None
     connect_timeout_s: float = 5.0
     keepalive_s: float | None = 30.0
+    reconnect: Reconnect | None = field(default_factory=Reconnect)
     channel_options: Sequence[tuple[str, Any]] = ()
 
     def __post_init__(self) -> None:
@@ -115,6 +119,9 @@ class Connection:
             "grpc.per_rpc_retry_buffer_size": 2 * UNARY_LIMIT_BYTES,
             # Despite its name this is how long one attempt to connect may take.
             "grpc.min_reconnect_backoff_ms": round(self.connect_timeout_s * 1000),
+            # gRPC's own pauses between attempts to connect; by default they grow to two minutes.
+            "grpc.initial_reconnect_backoff_ms": round(FIRST_DELAY_S * 1000),
+            "grpc.max_reconnect_backoff_ms": round(LONGEST_DELAY_S * 1000),
             "grpc.primary_user_agent": "hearken-python",
         }
         if self.keepalive_s is not None:

@@ -48,7 +48,9 @@ class MissingExtra(HearkenError):
 
 
 class ConnectionFailed(HearkenError):
-    """No server answers, or the connection was lost."""
+    """No server answers, or the connection was lost. is_unreachable: there was no connection; nothing was sent."""
+
+    is_unreachable: bool = False
 
 
 class AuthenticationFailed(HearkenError):
@@ -103,20 +105,26 @@ def error_of(call: typing.Any, server: str) -> HearkenError:
     kind = ERROR_OF_STATUS[status]
     error = kind(_sentence(status, details, server))
     error.status = status.name
+    if isinstance(error, ConnectionFailed):
+        error.is_unreachable = _never_connected(status, details)
     if isinstance(error, ServerBusy):
         error.retry_after_s = _retry_after_s(call.trailing_metadata())
     return error
 
 
 def _sentence(status: grpc.StatusCode, details: str, server: str) -> str:
+    if _never_connected(status, details):
+        reason = "" if "Connection refused" in details else f" ({details})"
+        return f"no Hearken server answers at {server}; start one with `make serve`{reason}"
     if status is grpc.StatusCode.UNAVAILABLE:
-        if details.lower().startswith(_NEVER_CONNECTED):
-            reason = "" if "Connection refused" in details else f" ({details})"
-            return f"no Hearken server answers at {server}; start one with `make serve`{reason}"
         return f"the Hearken server at {server} is not available: {details or 'connection lost'}"
     if status is grpc.StatusCode.UNIMPLEMENTED:
         return f"what answers at {server} does not offer this call of hearken.v1.Speech: {details}"
     return details or f"the Hearken server at {server} gave the status {status.name} without a reason"
+
+
+def _never_connected(status: grpc.StatusCode, details: str) -> bool:
+    return status is grpc.StatusCode.UNAVAILABLE and details.lower().startswith(_NEVER_CONNECTED)
 
 
 def _retry_after_s(trailing_metadata: typing.Any) -> float | None:

@@ -69,6 +69,28 @@ def results_of(response: pb.StreamingRecognizeResponse) -> Iterable[Result]:
     return [_result(result, clock) for result in response.results]
 
 
+def shift(response: pb.StreamingRecognizeResponse, seconds: float, utterances: int) -> None:
+    """Moves all times and utterance numbers of a response, in place."""
+    if response.HasField("clock"):
+        response.clock.received_s += seconds
+        response.clock.recognized_s += seconds
+    for result in response.results:
+        result.start_s += seconds
+        result.end_s += seconds
+        result.utterance += utterances
+        for alternative in result.alternatives:
+            for word in alternative.words:
+                word.start_s += seconds
+                word.end_s += seconds
+
+
+def drop_interim_results(response: pb.StreamingRecognizeResponse) -> None:
+    """Leaves only the final results in a response."""
+    final = [result for result in response.results if result.is_final]
+    del response.results[:]
+    response.results.extend(final)
+
+
 def transcript_of(response: pb.RecognizeResponse) -> Transcript:
     """The transcript of a recording that was sent whole."""
     return Transcript(
@@ -91,8 +113,9 @@ class TranscriptBuilder:
         self._audio_s = max(self._audio_s, response.clock.received_s)
         self._model = self._model or response.model
 
-    def finish(self) -> Transcript:
-        return Transcript(tuple(self._results), self._audio_s, self._model)
+    def finish(self, audio_s: float | None) -> Transcript:
+        """audio_s: the length of the audio, if it is known here; otherwise what the server has said last."""
+        return Transcript(tuple(self._results), self._audio_s if audio_s is None else audio_s, self._model)
 
 
 def models_of(response: pb.ListModelsResponse) -> tuple[Model, ...]:

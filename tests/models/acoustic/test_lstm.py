@@ -46,7 +46,7 @@ def test_chunk_by_chunk_equals_the_simulated_stream(
 ) -> None:
     streamed = stream(model, frames, shape)
     with torch.inference_mode():
-        simulated, _ = model.forward_as_chunks(frames, torch.tensor([FRAMES]), shape)
+        simulated = model.forward_as_chunks(frames, torch.tensor([FRAMES]), shape).letters
     assert streamed.shape[1] > 0
     torch.testing.assert_close(streamed, simulated[:, : streamed.shape[1]], atol=1e-5, rtol=1e-4)
 
@@ -54,9 +54,10 @@ def test_chunk_by_chunk_equals_the_simulated_stream(
 def test_one_chunk_over_everything_equals_the_whole_utterance(model: AcousticModel, frames: torch.Tensor) -> None:
     length = torch.tensor([FRAMES])
     with torch.inference_mode():
-        whole, _ = model(frames, length)
-        chunked, _ = model.forward_as_chunks(frames, length, ChunkShape(step_count(FRAMES), 0))
-    torch.testing.assert_close(chunked, whole, atol=1e-5, rtol=1e-4)
+        whole = model(frames, length)
+        chunked = model.forward_as_chunks(frames, length, ChunkShape(step_count(FRAMES), 0))
+    torch.testing.assert_close(chunked.letters, whole.letters, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(chunked.phones, whole.phones, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [None, ChunkShape(4, 4)], ids=str)
@@ -67,11 +68,13 @@ def test_padding_and_neighbors_do_not_change_an_utterance(model: AcousticModel, 
         row[length:] = 0
     with torch.inference_mode():
         run = (lambda *x: model.forward_as_chunks(*x, shape)) if shape else model
-        together, outputs = run(batch, lengths)
+        together = run(batch, lengths)
         for row, length in enumerate(lengths):
-            alone, alone_outputs = run(batch[row : row + 1, :length], lengths[row : row + 1])
-            assert outputs[row] == alone_outputs[0] == step_count(int(length)) * OUTPUTS_PER_STEP
-            torch.testing.assert_close(together[row, : outputs[row]], alone[0], atol=1e-5, rtol=1e-4)
+            alone = run(batch[row : row + 1, :length], lengths[row : row + 1])
+            outputs = step_count(int(length)) * OUTPUTS_PER_STEP
+            assert together.lengths[row] == alone.lengths[0] == outputs
+            torch.testing.assert_close(together.letters[row, :outputs], alone.letters[0], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(together.phones[row, :outputs], alone.phones[0], atol=1e-5, rtol=1e-4)
 
 
 def test_stack_and_unstack_are_inverses(model: AcousticModel) -> None:
@@ -93,5 +96,6 @@ def test_the_future_beyond_the_look_ahead_does_not_matter(model: AcousticModel, 
 
 def test_log_probabilities_sum_to_one(model: AcousticModel, frames: torch.Tensor) -> None:
     with torch.inference_mode():
-        log_probs, _ = model(frames, torch.tensor([FRAMES]))
-    torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))
+        emissions = model(frames, torch.tensor([FRAMES]))
+    for log_probs in (emissions.letters, emissions.phones):
+        torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))

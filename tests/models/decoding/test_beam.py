@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from models.decoding.beam import BeamDecoder
-from models.package import UNITS, open_package
-from models.vocabulary import BLANK, Vocabulary
+from models.errors import PackageError
+from models.package import LEXICON, Package, open_package, write_checksums
+from models.vocabulary import BLANK
 
 
 @pytest.fixture(scope="module")
-def vocabulary(tiny_package: Path) -> Vocabulary:
-    return Vocabulary(tiny_package / UNITS)
+def package(tiny_package: Path) -> Package:
+    return open_package(tiny_package)
 
 
 @pytest.fixture(scope="module")
-def decoder(tiny_package: Path, vocabulary: Vocabulary) -> BeamDecoder:
-    return BeamDecoder(open_package(tiny_package), vocabulary)
+def decoder(package: Package) -> BeamDecoder:
+    return BeamDecoder(package)
 
 
-def spoken(vocabulary: Vocabulary, text: str, certainty: float = 12.0) -> torch.Tensor:
-    """Log probabilities of a clearly spoken text: each symbol once, blanks between."""
+def spoken(package: Package, text: str, certainty: float = 12.0) -> torch.Tensor:
+    """Log probabilities of a clearly spoken text: each phone once, blanks between."""
+    lexicon = dict(line.split(" ", 1) for line in package.path(LEXICON).read_text().splitlines())
     path = [BLANK]
-    for symbol in vocabulary.encode(text):
-        path += [symbol, BLANK]
-    scores = torch.zeros(len(path), len(vocabulary))
+    for word in text.split():
+        for phone in lexicon[word].split():
+            path += [1 + package.config.phones.index(phone), BLANK]
+    scores = torch.zeros(len(path), 1 + len(package.config.phones))
     scores[torch.arange(len(path)), torch.tensor(path)] = certainty
     return scores.log_softmax(-1)
 
 
-def test_clear_speech_is_written_down(decoder: BeamDecoder, vocabulary: Vocabulary) -> None:
+def test_clear_speech_is_written_down(decoder: BeamDecoder, package: Package) -> None:
     text = "the rain in spain stays mainly on the plain"
-    assert decoder.decode(spoken(vocabulary, text))[0].text == text
+    assert decoder.decode(spoken(package, text))[0].text == text
 
 
-def test_words_come_with_the_outputs_at_which_they_were_said(decoder: BeamDecoder, vocabulary: Vocabulary) -> None:
-    words = decoder.decode(spoken(vocabulary, "no rain"))[0].words
+def test_words_come_with_the_outputs_at_which_they_were_said(decoder: BeamDecoder, package: Package) -> None:
+    words = decoder.decode(spoken(package, "no rain"))[0].words
     assert [word.text for word in words] == ["no", "rain"]
     first, second = words
     assert first.first_output == 1
     assert first.first_output <= first.last_output < second.first_output <= second.last_output
 
 
-def test_alternatives_are_different_and_ordered(decoder: BeamDecoder, vocabulary: Vocabulary) -> None:
-    found = decoder.decode(spoken(vocabulary, "no rain on the plain", certainty=2.0), count=4)
+def test_alternatives_are_different_and_ordered(decoder: BeamDecoder, package: Package) -> None:
+    found = decoder.decode(spoken(package, "no rain on the plain", certainty=2.0), count=4)
     assert len({hypothesis.text for hypothesis in found}) == len(found) > 1
     assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+
+
+def test_a_lexicon_with_foreign_phones_is_refused(tiny_package: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_package, tmp_path / "copy"))
+    (copy / LEXICON).write_text("rain r ei n\n")
+    write_checksums(copy)
+    with pytest.raises(PackageError, match="does not fit the model's phones"):
+        BeamDecoder(open_package(copy))

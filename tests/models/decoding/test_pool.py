@@ -11,8 +11,7 @@ import torch
 
 from models.decoding.beam import BeamDecoder
 from models.decoding.pool import DecoderPool
-from models.package import UNITS, open_package
-from models.vocabulary import Vocabulary
+from models.package import open_package
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +22,13 @@ def pool(tiny_package: Path) -> Iterator[DecoderPool]:
 
 
 @pytest.fixture(scope="module")
-def log_probs() -> torch.Tensor:
-    return torch.randn(40, 32, generator=torch.Generator().manual_seed(0)).mul(4).log_softmax(-1)
+def log_probs(tiny_package: Path) -> torch.Tensor:
+    symbols = 1 + len(open_package(tiny_package).config.phones)
+    return torch.randn(40, symbols, generator=torch.Generator().manual_seed(0)).mul(4).log_softmax(-1)
 
 
 def test_a_pool_decodes_as_the_decoder_does(pool: DecoderPool, tiny_package: Path, log_probs: torch.Tensor) -> None:
-    decoder = BeamDecoder(open_package(tiny_package), Vocabulary(tiny_package / UNITS))
+    decoder = BeamDecoder(open_package(tiny_package))
     assert pool.decode(log_probs, count=3) == decoder.decode(log_probs, count=3)
 
 

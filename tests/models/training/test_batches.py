@@ -16,6 +16,7 @@ from models.training.flat_start import flat_alignment, flat_loss
 from models.training.recipe import ScheduleConfig
 from models.training.schedule import learning_rate
 
+NO_PHONES = (torch.zeros(0, dtype=torch.long), torch.zeros(1, dtype=torch.long))
 NEUTRAL = AugmentConfig(speeds=(1.0,), gain_db=(0.0, 0.0), noise_chance=0.0, frequency_masks=0, time_mask_frames=0)
 SAMPLES = torch.sin(torch.arange(16_000) / 8) * 0.5
 
@@ -70,7 +71,7 @@ def test_masks_are_bands_and_times_of_zeros() -> None:
 def test_a_flat_alignment_spreads_the_text_over_the_loud_part() -> None:
     frames = torch.full((1, 160, 4), -1.0)
     frames[0, 40:120] = 1.0
-    batch = Batch(frames, torch.tensor([160]), torch.tensor([3, 1, 2]), torch.tensor([3]))
+    batch = Batch(frames, torch.tensor([160]), torch.tensor([3, 1, 2]), torch.tensor([3]), *NO_PHONES)
     labels = flat_alignment(batch, torch.tensor([0.0, 1.0, 2.0, 1.0]), outputs_per_step=2)
     assert labels.tolist() == [[0] * 10 + [3] * 5 + [1] * 5 + [2] * 10 + [0] * 10]
     certain = torch.nn.functional.one_hot(labels, 4).float().mul(100).log_softmax(-1)

@@ -16,10 +16,11 @@ import typer
 from typer.testing import CliRunner
 
 from models.errors import DataError
-from models.package import CARD, LANGUAGE_MODEL, WORDS
+from models.package import CARD, LANGUAGE_MODEL
 from models.recognizer import Recognizer
 from models.training.data import MANIFEST_COLUMNS, AudioStore, normalize_transcript, read_corpus, read_librispeech
 from models.training.export import export
+from models.training.pronunciations import PRONUNCIATIONS
 from models.training.recipe import read_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -113,7 +114,7 @@ def test_the_loss_falls_and_a_run_resumes_where_it_stopped(tones: Path, tmp_path
 def test_a_run_becomes_a_package_that_loads(tones: Path, tmp_path: Path, tiny_package: Path) -> None:
     train(tones, tmp_path / "run", epochs=1)
     (tmp_path / "lm").mkdir()
-    (tmp_path / "lm" / WORDS).write_text("\n".join(TONES_HZ) + "\n")
+    shutil.copy(tmp_path / "run" / PRONUNCIATIONS, tmp_path / "lm")
     shutil.copy(tiny_package / LANGUAGE_MODEL, tmp_path / "lm")
     silence = tmp_path / "silence.wav"
     soundfile.write(silence, np.zeros(300), 16_000)

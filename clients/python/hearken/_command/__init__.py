@@ -7,6 +7,11 @@ EXIT_FAILED = 1  # the server, the connection or the recognition
 EXIT_USAGE = 2  # a wrong option, a missing file, audio that cannot be read, an extra that is not installed
 EXIT_INTERRUPTED = 130
 
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 the server, the connection or the recognition failed (also: for one of several recordings);"
+    " 2 wrong use, a missing file, unreadable audio, an extra that is not installed; 130 interrupted."
+)
+
 
 def main() -> None:
     """The entry point."""
@@ -17,4 +22,4 @@ def main() -> None:
             raise
         print("hearken: the command needs more packages: `pip install 'hearken[cli]'`", file=sys.stderr)
         sys.exit(EXIT_USAGE)
-    app()
+    app(prog_name="hearken")  # also for `python -m hearken`: shells complete by this name

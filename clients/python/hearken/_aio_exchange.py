@@ -1,0 +1,204 @@
+"""One stream with asyncio: audio out, responses in, over as many connections as it takes.
+
+The counterpart of `_exchange.py`, with a task for each of its threads; what does not wait is shared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import aclosing, suppress
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from hearken import _wire
+from hearken._audio import AudioChunk, chunk_bytes
+from hearken._connection import Connection
+from hearken._errors import ConnectionFailed, HearkenError, error_of
+from hearken._exchange import PACE_S
+from hearken._request import Request
+from hearken._resume import Resumption
+from hearken.v1 import speech_pb2 as pb
+
+
+class AsyncExchange:
+    """One stream; `responses` may be called once. closed: set when the client is closed."""
+
+    def __init__(
+        self,
+        stub: Callable[[], Any],
+        connection: Connection,
+        request: Request,
+        timeout_s: float | None,
+        closed: asyncio.Event,
+    ) -> None:
+        self._stub = stub
+        self._connection = connection
+        self._request = request
+        self._resumption = Resumption(request, connection.reconnect, timeout_s)
+        self._replay = self._resumption.replay
+        self._closed = closed
+        self._call: Any = None
+        self._failure: Exception | None = None  # what the audio has raised
+        self._grown, self._shrunk = asyncio.Event(), asyncio.Event()
+
+    @property
+    def audio_s(self) -> float | None:
+        """How much audio there was; None if only the server can tell."""
+        return self._replay.audio_s
+
+    async def responses(self) -> AsyncGenerator[pb.StreamingRecognizeResponse, None]:
+        """All responses, as if there were one connection. Raises HearkenError, and what the audio raises."""
+        reader = asyncio.create_task(self._read())
+        try:
+            while True:
+                try:
+                    async with aclosing(self._attempt()) as responses:
+                        async for response in responses:
+                            yield response
+                    return
+                except HearkenError as error:
+                    if self._failure is not None:
+                        raise self._failure from None
+                    if self._closed.is_set():
+                        raise
+                    delay_s = self._resumption.delay_s(error)
+                    if self._replay.is_settled:
+                        return
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._closed.wait(), delay_s)
+                        raise
+                if self._failure is not None:
+                    raise self._failure
+        finally:
+            await _end(reader)
+
+    async def _attempt(self) -> AsyncGenerator[pb.StreamingRecognizeResponse, None]:
+        timeout_s = self._resumption.begin()
+        call = self._stub().StreamingRecognize(timeout=timeout_s, metadata=self._connection.call_metadata())
+        self._call = call
+        ending = _Ending(call)
+        sender = asyncio.create_task(self._send(call))
+        try:
+            async for response in call:
+                self._resumption.accept(response)
+                yield response
+        except grpc.RpcError as error:
+            await ending.settle()
+            if ending.code() is not grpc.StatusCode.OK:
+                raise error_of(ending, self._connection.server) from error
+        except asyncio.CancelledError:
+            # Either this task was cancelled, or the call: because the audio failed, or by close().
+            if self._failure is not None:
+                raise self._failure from None
+            if self._closed.is_set():
+                raise ConnectionFailed("the client was closed during this stream") from None
+            raise
+        finally:
+            call.cancel()
+            await _end(sender)
+
+    async def _send(self, call: Any) -> None:
+        try:
+            await call.write(self._request.config)
+            while True:
+                while not (self._replay.has_unsent or self._replay.is_finished):
+                    self._grown.clear()
+                    await self._grown.wait()
+                if not self._replay.has_unsent:
+                    break
+                audio = self._replay.take()
+                self._shrunk.set()
+                await call.write(_wire.audio_request(audio))
+            await call.done_writing()
+        except (grpc.RpcError, asyncio.InvalidStateError):
+            return  # the call is over; the reader of its responses learns why
+
+    async def _read(self) -> None:
+        try:
+            async for chunk in chunks_of(self._request.audio):
+                audio = chunk_bytes(chunk)
+                while not self._replay.wants_more:
+                    self._shrunk.clear()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._shrunk.wait(), PACE_S)
+                self._replay.append(audio)
+                self._grown.set()
+            self._replay.finish()
+            self._grown.set()
+        except Exception as error:
+            self._failure = error
+            if self._call is not None:
+                self._call.cancel()
+
+
+# What grpc.aio says of a call whose write has failed, and how long the server's own status may take after that.
+_WRITE_FAILED = "Internal error from Core"
+_STATUS_LIMIT_S = 1.0
+_STATUS_POLL_S = 0.005
+
+
+class _Ending:
+    """How a call ended, as the server said.
+
+    Kept when it comes, because a write that fails a moment later overwrites it in the call with INTERNAL
+    (https://github.com/grpc/grpc/issues/36066). If the write fails a moment earlier, INTERNAL comes first.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._status: tuple[grpc.StatusCode, str, Any] | None = None
+        call.add_done_callback(self._keep)
+
+    async def settle(self) -> None:
+        """Waits for what the server said, if so far only a write has failed."""
+        limit_s = time.monotonic() + _STATUS_LIMIT_S
+        while self.details() == _WRITE_FAILED and time.monotonic() < limit_s:
+            await asyncio.sleep(_STATUS_POLL_S)
+            self._status = None
+            self._keep(self._call)
+
+    def _keep(self, call: Any) -> None:
+        if self._status is None:
+            self._status = _at_once(call.code()), _at_once(call.details()), _at_once(call.trailing_metadata())
+
+    def code(self) -> grpc.StatusCode:
+        return self._status[0] if self._status else grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return self._status[1] if self._status else ""
+
+    def trailing_metadata(self) -> Any:
+        return self._status[2] if self._status else None
+
+
+def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The value of a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    coroutine.close()
+    raise AssertionError("the status of a call that is done was not there")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+_END = object()
+
+
+async def chunks_of(audio: Iterable[AudioChunk] | AsyncIterable[AudioChunk]) -> AsyncIterator[AudioChunk]:
+    """The audio, asynchronously; what is not asynchronous is iterated over in a thread, so that it may wait."""
+    if isinstance(audio, AsyncIterable):
+        async for chunk in audio:
+            yield chunk
+        return
+    iterator = iter(audio)
+    while (chunk_or_end := await asyncio.to_thread(next, iterator, _END)) is not _END:
+        yield chunk_or_end  # type: ignore[misc]

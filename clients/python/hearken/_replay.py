@@ -1,0 +1,123 @@
+"""The audio of one stream on its way: what is still to be sent, and what may have to be sent again.
+
+Knows neither threads nor tasks nor the network. Positions are bytes from the first byte of the stream.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from hearken import _wav
+from hearken._audio import MESSAGE_LIMIT_BYTES, AudioFormat
+
+
+class ReplayBuffer:
+    """Takes audio at its end, gives it to be sent, and keeps what was sent until `settle` says that it is done with.
+
+    Audio that is still to be sent is never dropped. If all there is outgrows the limit, the oldest that was sent is; if
+    that is needed again, `can_rewind` says no.
+    """
+
+    def __init__(
+        self, audio_format: AudioFormat, limit_bytes: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._format = audio_format
+        self._limit_bytes = limit_bytes
+        self._clock = clock
+        self._began_s = clock()
+        self._kept = bytearray()
+        self._start = self._next = self._settled = 0
+        self._head = b""
+        self._has_header = audio_format.sample_rate_hz is None
+        self.is_finished = False
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it is time to read on: as fast as the audio is sent, and not slower than it is spoken.
+
+        The latter so that nothing of a microphone is lost while there is no connection.
+        """
+        if self._end - self._next < MESSAGE_LIMIT_BYTES:
+            return True
+        read_s = self.audio_s
+        return read_s is not None and read_s <= self._clock() - self._began_s and len(self._kept) < self._limit_bytes
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether `take` gives something."""
+        return self._next < self._end
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all audio that there was, and will be, is done with."""
+        return self.is_finished and self._settled == self._end
+
+    @property
+    def is_seekable(self) -> bool:
+        """Whether a server understands this audio from the middle on: not if it has a header."""
+        return not self._has_header
+
+    @property
+    def can_rewind(self) -> bool:
+        """Whether all audio that is not settled is still here."""
+        return self.is_seekable and self._start <= self._settled
+
+    @property
+    def settled_s(self) -> float:
+        """How much audio is done with."""
+        return self._seconds(self._settled)
+
+    @property
+    def audio_s(self) -> float | None:
+        """How much audio there was so far; None if only the server can tell."""
+        return None if self._has_header else self._seconds(self._end)
+
+    def append(self, audio: bytes) -> None:
+        """Takes the next audio of the stream."""
+        if len(self._head) < _wav.RIFF_BYTES:
+            self._head += audio[: _wav.RIFF_BYTES - len(self._head)]
+            self._has_header = self._has_header or _wav.is_wav(self._head)
+        self._kept += audio
+        self._drop()
+
+    def finish(self) -> None:
+        """There will be no more audio."""
+        self.is_finished = True
+
+    def take(self) -> bytes:
+        """The next message to be sent."""
+        offset = self._next - self._start
+        audio = bytes(self._kept[offset : offset + MESSAGE_LIMIT_BYTES])
+        self._next += len(audio)
+        self._drop()
+        return audio
+
+    def settle(self, time_s: float) -> None:
+        """The audio before this time is not needed again."""
+        if self.is_seekable:
+            position = round(time_s * self._sample_rate_hz) * self._format.frame_bytes
+            self._settled = max(self._settled, min(position, self._next))
+            self._drop()
+
+    def rewind(self) -> None:
+        """Begins to give what is not settled from its beginning; only if `can_rewind`."""
+        self._next = self._settled
+
+    @property
+    def _end(self) -> int:
+        return self._start + len(self._kept)
+
+    @property
+    def _sample_rate_hz(self) -> int:
+        return self._format.sample_rate_hz or 0
+
+    def _seconds(self, position: int) -> float:
+        return position / self._format.frame_bytes / self._sample_rate_hz if position else 0.0
+
+    def _drop(self) -> None:
+        surplus = self._end - self._limit_bytes if self.is_seekable else self._next
+        position = min(self._next, max(self._settled, surplus))
+        if position > self._start:
+            del self._kept[: position - self._start]
+            self._start = position

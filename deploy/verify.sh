@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Tries on a container engine what docker-compose.yml promises: builds the images, serves behind the balancer, transcribes,
+# spreads streams over replicas, drains a replica in the middle of a stream, stops everything in order.
+#
+#   deploy/verify.sh [COMPOSE_FILE...]      further compose files, for example tests/deploy/host-network.yml
+#
+# Exit code: 0, all of it holds; 1, something does not; 77, there is no container engine, so NOTHING WAS VERIFIED.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+NO_ENGINE=77
+STREAMS=8              # requests at the same time, over one connection, to see that they spread
+READY_WITHIN_S=180     # a replica loads its model; on a busy machine that takes its time
+
+if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then
+    echo "NOT VERIFIED: no container engine with compose answers here (docker info, docker compose version)." >&2
+    exit "$NO_ENGINE"
+fi
+
+# A project and a port of its own, so that it does not meet a deployment on this machine.
+export BALANCER_PORT=${BALANCER_PORT:-50059}
+VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+export VERSION REVISION
+files=(-f docker-compose.yml)
+for file in "$@"; do files+=(-f "$file"); done
+compose() { docker compose --ansi never --progress plain -p hearken-verify "${files[@]}" "$@"; }
+
+step() { printf '\n== %s\n' "$*"; }
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    compose logs --no-color --tail 40 >&2 || true
+    exit 1
+}
+logs=$(mktemp -d)
+trap 'compose --profile demo down --volumes --remove-orphans >/dev/null 2>&1 || true; rm -rf "$logs"' EXIT
+
+transcribe() { compose run --rm -T client transcribe --server balancer:50051 "$@"; }
+replicas() { compose ps -q hearken; }
+metric() { # container, name
+    docker exec "$1" python -c "
+import sys, urllib.request
+lines = urllib.request.urlopen('http://127.0.0.1:9464/metrics').read().decode().splitlines()
+print(int(sum(float(line.rsplit(' ', 1)[1]) for line in lines if line.startswith(sys.argv[1]))))" "$2"
+}
+running_stream() { # the replica that has it
+    for _ in $(seq 100); do
+        for replica in $(replicas); do
+            if [ "$(metric "$replica" "hearken_streams_active ")" != 0 ]; then
+                echo "$replica"
+                return
+            fi
+        done
+    done
+    return 1
+}
+
+step "the compose files are valid, that for GPUs too"
+compose config --quiet
+docker compose -f docker-compose.yml -f docker-compose.gpu.yml config --quiet
+
+step "build"
+began=$SECONDS
+compose --profile demo build
+echo "built in $((SECONDS - began)) s"
+for image in hearken-server hearken-balancer hearken-client; do
+    docker image inspect "$image" --format "$image: {{.Size}} bytes, user {{.Config.User}}, stop signal {{.Config.StopSignal}}"
+    [ "$(docker image inspect "$image" --format '{{.Config.User}}')" = 10001:10001 ] || fail "$image runs as another user"
+done
+docker image inspect hearken-server --format '{{json .Config.Labels}}'
+docker run --rm --network none --entrypoint sh hearken-server -c \
+    'for tool in cc gcc g++ clang make ld; do if command -v $tool; then exit 1; fi; done' || fail "a compiler in the image"
+
+step "what cannot start says so, and exits with 2"
+code=0
+docker run --rm --network none hearken-server >"$logs/plaintext" 2>&1 || code=$?
+tail -1 "$logs/plaintext"
+[ "$code" = 2 ] || fail "plaintext for everybody: exit code $code"
+code=0
+docker run --rm --network none --read-only -e HEARKEN_ALLOW_PLAINTEXT=1 -e HEARKEN_DEVICE=cuda hearken-server \
+    >"$logs/cuda" 2>&1 || code=$?
+tail -1 "$logs/cuda"
+[ "$code" = 2 ] || fail "no GPU: exit code $code"
+
+step "one replica"
+began=$SECONDS
+compose up --detach --no-build --wait --wait-timeout "$READY_WITHIN_S" || fail "not healthy after $READY_WITHIN_S s"
+echo "healthy after $((SECONDS - began)) s"
+compose logs --no-color hearken >"$logs/server"
+grep -o 'device auto: .*' "$logs/server" || fail "the log does not say which device it uses"
+[ "$(docker inspect --format '{{.HostConfig.ReadonlyRootfs}}' "$(replicas)")" = true ] || fail "the file system is writable"
+[ "$(docker exec "$(replicas)" id -u)" = 10001 ] || fail "the server runs as another user"
+transcribe rain.wav | tee "$logs/one"
+[ -s "$logs/one" ] || fail "no text"
+docker stats --no-stream --format '{{.Name}}: {{.MemUsage}}'
+
+step "two replicas: each gets streams, of one connection"
+compose up --detach --no-build --no-recreate --wait --wait-timeout "$READY_WITHIN_S" --scale hearken=2 ||
+    fail "not healthy after $READY_WITHIN_S s"
+sleep 5 # the balancer looks up the name and asks the new replica for its health
+declare -A before
+for replica in $(replicas); do before[$replica]=$(metric "$replica" hearken_streams_total); done
+rains=()
+for _ in $(seq "$STREAMS"); do rains+=(rain.wav); done
+transcribe --parallel "$STREAMS" "${rains[@]}" >"$logs/many"
+for replica in $(replicas); do
+    streams=$(($(metric "$replica" hearken_streams_total) - ${before[$replica]}))
+    echo "$(docker inspect --format '{{.Name}}' "$replica"): $streams streams"
+    [ "$streams" -gt 0 ] || fail "a replica got none of $STREAMS streams"
+done
+sed 's/^rain.wav: //' "$logs/many" | sort | uniq -c
+cmp <(sed 's/^rain.wav: //' "$logs/many" | sort -u) <(sort -u "$logs/one") || fail "the replicas do not say the same"
+
+step "a replica is stopped in the middle of a stream, which loses nothing; others go to the other replica"
+transcribe --pace 0.5 --format jsonl rain.wav >"$logs/paced" &
+paced=$!
+draining=$(running_stream) || fail "the stream reached no replica"
+docker stop -t 45 "$draining" >/dev/null &
+stop=$!
+sleep 2
+[ "$(docker inspect --format '{{.State.Running}}' "$draining")" = true ] || fail "the stop cut the stream short"
+transcribe rain.wav | cmp - "$logs/one" || fail "a new stream during the stop"
+wait "$paced" || fail "the stream did not survive the stop of its replica"
+wait "$stop"
+cat "$logs/paced"
+python3 - "$logs/paced" "$logs/one" <<'CHECK' || fail "the stream lost words"
+import json, pathlib, sys
+paced, one = (pathlib.Path(name).read_text().splitlines() for name in sys.argv[1:])
+sys.exit([json.loads(line)["text"] for line in paced] != one)
+CHECK
+code=$(docker inspect --format '{{.State.ExitCode}}' "$draining")
+echo "exit code of the replica: $code"
+[ "$code" = 0 ] || fail "the stopped replica has exit code $code"
+docker logs "$draining" 2>&1 | tail -2
+
+step "everything stops in order"
+containers=$(compose ps --all -q)
+began=$SECONDS
+compose stop
+echo "stopped in $((SECONDS - began)) s"
+for container in $containers; do
+    docker inspect --format '{{.Name}}: exit code {{.State.ExitCode}}' "$container"
+    [ "$(docker inspect --format '{{.State.ExitCode}}' "$container")" = 0 ] || fail "it did not stop as told"
+done
+compose --profile demo down --volumes --remove-orphans
+
+step "verified"
