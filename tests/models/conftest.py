@@ -71,7 +71,7 @@ def tiny_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         phones=TINY_PHONES,
         features=FeatureConfig(mean=(-8.0,) * 80, scale=(0.4,) * 80),
-        decoding=DecodingConfig(beam_size=300, beam_threshold=60.0, language_model_weight=0.5),
+        decoding=DecodingConfig(beam_size=300, language_model_weight=0.5),
         self_test_text="",
         latencies={160: ChunkShape(1, 1), 320: ChunkShape(2, 2), 640: ChunkShape(4, 4), 1280: ChunkShape(8, 8)},
     )

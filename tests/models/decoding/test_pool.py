@@ -24,12 +24,12 @@ def pool(tiny_package: Path) -> Iterator[DecoderPool]:
 @pytest.fixture(scope="module")
 def log_probs(tiny_package: Path) -> torch.Tensor:
     symbols = 1 + len(open_package(tiny_package).config.phones)
-    return torch.randn(40, symbols, generator=torch.Generator().manual_seed(0)).mul(4).log_softmax(-1)
+    return torch.randn(40, symbols, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
 
 
 def test_a_pool_decodes_as_the_decoder_does(pool: DecoderPool, tiny_package: Path, log_probs: torch.Tensor) -> None:
     decoder = BeamDecoder(open_package(tiny_package))
-    assert pool.decode(log_probs, count=3) == decoder.decode(log_probs, count=3)
+    assert pool.decode(log_probs) == decoder.decode(log_probs)
 
 
 def test_a_process_that_dies_is_replaced(pool: DecoderPool, log_probs: torch.Tensor) -> None:
