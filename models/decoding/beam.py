@@ -6,6 +6,7 @@ The search holds Python's global lock while it runs; `pool.py` runs it in other 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from models.vocabulary import BLANK
 # flashlight wants a symbol for the silence between words. Phones have none: it is a last column that never wins. (Were
 # it the blank, each hypothesis would stand in the beam twice with the same score, and chance would choose among them.)
 _NEVER = -1e9
+# flashlight keeps so many words of one pronunciation; the lexicon has the most frequent first.
+_MAX_HOMOPHONES = 6
 _UNKNOWN_WORD = "<unk>"
 _IMPOSSIBLE = float("-inf")
 
@@ -101,7 +104,11 @@ class BeamDecoder:
     def _trie_of(self, lexicon: Iterable[tuple[str, list[int]]], symbols: int) -> Trie:
         start = self._language_model.start(False)
         trie = Trie(symbols, self._silence)
+        homophones: Counter[tuple[int, ...]] = Counter()
         for word, phones in lexicon:
+            homophones[tuple(phones)] += 1
+            if homophones[tuple(phones)] > _MAX_HOMOPHONES:
+                continue
             index = self._words.get_index(word)
             _, score = self._language_model.score(start, index)
             trie.insert(phones, index, score)

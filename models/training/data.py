@@ -126,7 +126,8 @@ class AudioStore:
     @classmethod
     def open(cls, utterances: Sequence[Utterance], cache: Path, *, jobs: int = 1) -> AudioStore:
         """Opens the store of exactly these utterances under `cache`, decoding them first where it does not exist."""
-        key = hashlib.sha256("\n".join(str(u.path) for u in utterances).encode()).hexdigest()[:16]
+        names = "\n".join(f"{u.path} {u.path.stat().st_size}" for u in utterances)
+        key = hashlib.sha256(names.encode()).hexdigest()[:16]
         samples_path, offsets_path = cache / f"{key}.i16", cache / f"{key}.npy"
         if not offsets_path.exists():
             cache.mkdir(parents=True, exist_ok=True)
