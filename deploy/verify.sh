@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tries on a container engine what docker-compose.yml promises: builds the images, serves behind the balancer, transcribes,
-# spreads streams over replicas, drains a replica in the middle of a stream, stops everything in order.
+# spreads streams over replicas, kills one and drains another in the middle of a stream, stops everything in order.
 #
 #   deploy/verify.sh [COMPOSE_FILE...]      further compose files, for example tests/deploy/host-network.yml
 #
@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 
 NO_ENGINE=77
 STREAMS=8              # requests at the same time, over one connection, to see that they spread
+SPEED=0.5              # of the stream that a replica is taken from; slow, so that it is still running then
 READY_WITHIN_S=180     # a replica loads its model; on a busy machine that takes its time
 
 if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then
@@ -33,9 +34,24 @@ fail() {
     exit 1
 }
 logs=$(mktemp -d)
-trap 'compose --profile demo down --volumes --remove-orphans >/dev/null 2>&1 || true; rm -rf "$logs"' EXIT
+leave() {
+    local code=$?
+    trap - EXIT
+    compose --profile demo down --volumes --remove-orphans >/dev/null 2>&1 || true
+    rm -rf "$logs"
+    [ "$code" = 0 ] || { echo "NOT VERIFIED: the last step above failed." >&2; exit 1; }
+}
+trap leave EXIT
 
 transcribe() { compose run --rm -T client transcribe --server balancer:50051 "$@"; }
+transcribe_slowly() { transcribe --pace "$SPEED" --format jsonl rain.wav; }
+same_words() { # jsonl, text
+    python3 - "$@" <<'CHECK'
+import json, pathlib, sys
+paced, text = (pathlib.Path(name).read_text().splitlines() for name in sys.argv[1:])
+sys.exit([json.loads(line)["text"] for line in paced] != text)
+CHECK
+}
 replicas() { compose ps -q hearken; }
 metric() { # container, name
     docker exec "$1" python -c "
@@ -94,10 +110,10 @@ transcribe rain.wav | tee "$logs/one"
 [ -s "$logs/one" ] || fail "no text"
 docker stats --no-stream --format '{{.Name}}: {{.MemUsage}}'
 
-step "two replicas: each gets streams, of one connection"
-compose up --detach --no-build --no-recreate --wait --wait-timeout "$READY_WITHIN_S" --scale hearken=2 ||
+step "three replicas: each gets streams, of one connection"
+compose up --detach --no-build --no-recreate --wait --wait-timeout "$READY_WITHIN_S" --scale hearken=3 ||
     fail "not healthy after $READY_WITHIN_S s"
-sleep 5 # the balancer looks up the name and asks the new replica for its health
+sleep 5 # the balancer looks up the name and asks the new ones for their health
 declare -A before
 for replica in $(replicas); do before[$replica]=$(metric "$replica" hearken_streams_total); done
 rains=()
@@ -106,28 +122,35 @@ transcribe --parallel "$STREAMS" "${rains[@]}" >"$logs/many"
 for replica in $(replicas); do
     streams=$(($(metric "$replica" hearken_streams_total) - ${before[$replica]}))
     echo "$(docker inspect --format '{{.Name}}' "$replica"): $streams streams"
-    [ "$streams" -gt 0 ] || fail "a replica got none of $STREAMS streams"
+    [ "$streams" -gt 0 ] || fail "this replica got none of $STREAMS streams"
 done
 sed 's/^rain.wav: //' "$logs/many" | sort | uniq -c
 cmp <(sed 's/^rain.wav: //' "$logs/many" | sort -u) <(sort -u "$logs/one") || fail "the replicas do not say the same"
 
-step "a replica is stopped in the middle of a stream, which loses nothing; others go to the other replica"
-transcribe --pace 0.5 --format jsonl rain.wav >"$logs/paced" &
-paced=$!
+step "a replica dies in the middle of a stream: the client goes on with another, without losing a word"
+transcribe_slowly >"$logs/killed" &
+stream=$!
+dying=$(running_stream) || fail "the stream reached no replica"
+sleep 1
+docker kill "$dying" >/dev/null
+wait "$stream" || fail "the client gave up"
+cat "$logs/killed"
+same_words "$logs/killed" "$logs/one" || fail "the stream lost words"
+docker rm "$dying" >/dev/null
+
+step "a replica is stopped in the middle of a stream, which loses nothing; a new one goes elsewhere"
+transcribe_slowly >"$logs/drained" &
+stream=$!
 draining=$(running_stream) || fail "the stream reached no replica"
 docker stop -t 45 "$draining" >/dev/null &
 stop=$!
 sleep 2
 [ "$(docker inspect --format '{{.State.Running}}' "$draining")" = true ] || fail "the stop cut the stream short"
 transcribe rain.wav | cmp - "$logs/one" || fail "a new stream during the stop"
-wait "$paced" || fail "the stream did not survive the stop of its replica"
+wait "$stream" || fail "the stream did not survive the stop of its replica"
 wait "$stop"
-cat "$logs/paced"
-python3 - "$logs/paced" "$logs/one" <<'CHECK' || fail "the stream lost words"
-import json, pathlib, sys
-paced, one = (pathlib.Path(name).read_text().splitlines() for name in sys.argv[1:])
-sys.exit([json.loads(line)["text"] for line in paced] != one)
-CHECK
+cat "$logs/drained"
+same_words "$logs/drained" "$logs/one" || fail "the stream lost words"
 code=$(docker inspect --format '{{.State.ExitCode}}' "$draining")
 echo "exit code of the replica: $code"
 [ "$code" = 0 ] || fail "the stopped replica has exit code $code"

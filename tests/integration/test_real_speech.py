@@ -16,12 +16,14 @@ import pytest
 
 from hearken import AsyncClient, Client
 from models.evaluation.wer import error_rates
+from models.package import find_package, open_package
 from models.training.data import Utterance, read_audio, read_corpus
 
 ROOT = Path(__file__).parents[2]
+TEST_SET = "librispeech test-clean, 663 utterances"
 UTTERANCES = 50
 NEIGHBORS = 8
-MOST_WER = 40.0  # of these 50; the model card has the rate of the whole set
+WORSE_THAN_CARD = 10.0  # percent; 50 utterances are a small sample of the set that the model card reports
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,9 @@ def test_a_streams_final_text_is_the_files(server: str, utterances: list[Utteran
 
     assert asyncio.run(all_streams()) == whole
     rates = error_rates([utterance.transcript for utterance in utterances], whole)
-    assert rates.wer < MOST_WER
+    card = open_package(find_package("english")).card
+    (reported,) = (r.percent for r in card.word_error_rates if r.test_set == TEST_SET and r.setting.startswith("final"))
+    assert rates.wer < reported + WORSE_THAN_CARD
 
 
 def test_interim_results_come_before_the_audio_ends(server: str, utterances: list[Utterance]) -> None:

@@ -1,0 +1,43 @@
+"""The bundled model as a user meets it: sample recordings, and silence and noise that hold no words."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.evaluation.wer import error_rates
+from models.package import find_package
+from models.recognizer import Recognizer
+from models.types import AudioFormat, Encoding, RecognitionOptions
+
+PCM = AudioFormat(Encoding.LINEAR16, 16_000, 1)
+MOST_SAMPLE_WER = 60.0  # percent
+FINALS_ONLY = RecognitionOptions(interim=False)
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Iterator[Recognizer]:
+    recognizer = Recognizer.load(find_package("english"), "cpu")
+    yield recognizer
+    recognizer.close()
+
+
+def test_the_samples_are_understood(recognizer: Recognizer, samples_dir: Path) -> None:
+    with (samples_dir / "transcripts.tsv").open() as file:
+        known = {row["file"]: row["text"] for row in csv.DictReader(file, delimiter="\t")}
+    heard = []
+    for name in known:
+        results = recognizer.transcribe((samples_dir / name).read_bytes(), AudioFormat(), FINALS_ONLY)
+        heard.append(" ".join(result.alternatives[0].transcript for result in results))
+    assert error_rates(list(known.values()), heard).wer < MOST_SAMPLE_WER
+
+
+@pytest.mark.parametrize("kind", ["silence", "hum"])
+def test_where_nobody_speaks_there_are_no_words(recognizer: Recognizer, kind: str) -> None:
+    count = 20 * 16_000
+    audio = np.zeros(count) if kind == "silence" else 300 * np.sin(2 * np.pi * 50 * np.arange(count) / 16_000)
+    assert recognizer.transcribe(audio.astype("<i2").tobytes(), PCM, FINALS_ONLY) == []
