@@ -175,7 +175,8 @@ def listen(client: hearken.Client, recording: hearken.AudioFile, console: Consol
         encoding=recording.format.encoding,
         word_info=True,
     )
-    with LiveCaptions(console) if console.is_terminal else PlainLines(console) as captions:
+    plain = PlainLines(console, lambda result: [result.text])  # the words come in a table at the end
+    with LiveCaptions(console) if console.is_terminal else plain as captions:
         for result in results:
             now_s = time.monotonic()
             captions.show(result)
