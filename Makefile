@@ -9,7 +9,7 @@ STREAMS ?= 20
 RECIPE ?= models/training/recipes/english.toml
 RUN ?= runs/english
 
-.PHONY: demo test serve check bench protos train evaluate format clean
+.PHONY: docker demo test serve check bench protos train evaluate format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,6 +42,9 @@ train: $(VENV)/.dev ## train by RECIPE on the corpora in SPEECH into RUN; resume
 
 evaluate: $(VENV)/.dev ## word error rates of MODEL on SPEECH/test-clean
 	$(BIN)/python -m models.evaluation.evaluate --model $(MODEL) --data $(SPEECH)/test-clean --device $(DEVICE)
+
+docker: ## build the images and try the compose file; needs a container engine
+	deploy/verify.sh $(COMPOSE_FILES)
 
 format: $(VENV)/.dev ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
