@@ -79,6 +79,14 @@ def test_json_is_one_object_a_file(server: Any, recording: str) -> None:
     assert first["utterances"][0]["words"][1] == {"word": "morning", "start_s": 0.75, "end_s": 1.5, "confidence": None}
 
 
+def test_json_has_a_short_option(server: Any, recording: str) -> None:
+    short, long = (
+        hearken("transcribe", recording, *option, "--server", server.address).stdout
+        for option in (["--json"], ["--format", "json"])
+    )
+    assert short == long
+
+
 def test_jsonl_is_one_object_an_utterance(server: Any, recording: str) -> None:
     result = hearken("transcribe", recording, "--output-format", "jsonl", "--server", server.address)
     first, second = map(json.loads, result.stdout.splitlines())

@@ -49,6 +49,7 @@ def transcribe(
             "--output-format", "--format", help="Text, JSON a recording, JSON an utterance (by line), or subtitles."
         ),
     ] = OutputFormat.TXT,
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     output_dir: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write a file for each recording, and print its name. Default: print all."),
@@ -81,6 +82,8 @@ def transcribe(
     """
     console = Console(highlight=False)
     is_printed = output_dir is None
+    if as_json:
+        output_format = OutputFormat.JSON
     can_be_live = console.is_terminal and is_printed and len(files) == 1 and output_format is OutputFormat.TXT
     if live and not can_be_live:
         refuse("--live needs a terminal, one recording, and text that is printed")
