@@ -36,10 +36,6 @@ class Vocabulary:
         """Ids of a normalized text (lowercase a-z, apostrophe, single spaces)."""
         return list(self._pieces.encode(text))
 
-    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of many texts at once."""
-        return list(self._pieces.encode(list(texts)))
-
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a sequence of ids without blanks."""
         return "".join(self._pieces.id_to_piece(i) for i in ids).replace(WORD_START, " ").strip()

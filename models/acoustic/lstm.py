@@ -86,7 +86,7 @@ class BiLstmLayer(nn.Module):
         self.hidden = hidden
         self.forward_lstm = nn.LSTM(inputs, hidden, batch_first=True)
         self.backward_lstm = nn.LSTM(inputs, hidden, batch_first=True)
-        # Without it the signal of fresh weights shrinks from layer to layer, and CTC stays on its plateau.
+        # PyTorch's initial weights make each layer's output smaller than its input; this keeps deep layers awake.
         self.norm = nn.LayerNorm(2 * hidden)
         for lstm in (self.forward_lstm, self.backward_lstm):
             # The forget gate begins open (Jozefowicz et al. 2015).

@@ -24,7 +24,6 @@ import typer
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, distributed
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from models.acoustic.lstm import AcousticModel, Emissions
@@ -33,7 +32,8 @@ from models.decoding.greedy import greedy_ids
 from models.features import LogMel
 from models.training.batches import Batch, BatchMaker, Targets, plan_epoch, samples_of, share_of
 from models.training.data import AudioStore, Utterance, read_corpus, select
-from models.training.flat_start import flat_alignment, flat_loss
+from models.training.flat_start import flat_alignment
+from models.training.loss import ForwardLoss
 from models.training.pronunciations import (
     PRONUNCIATIONS,
     Pronunciations,
@@ -45,7 +45,7 @@ from models.training.pronunciations import (
 from models.training.recipe import Recipe, read_recipe
 from models.training.schedule import learning_rate
 from models.training.units import train_units
-from models.vocabulary import BLANK, Vocabulary
+from models.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -62,43 +62,6 @@ _LOG_COLUMNS = (
     "dev_cer",
     "dev_per",
 )
-
-
-class _Forward(torch.nn.Module):
-    """One module call for both ways through the model, as DistributedDataParallel demands."""
-
-    def __init__(self, model: AcousticModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, batch: Batch, shape: ChunkShape | None, flat: tuple[Tensor, float] | None = None) -> Tensor:
-        """Loss a letter plus loss a phone. flat: a flat alignment [B, outputs] and its weight, at the beginning."""
-        frames, lengths = batch.frames, batch.frame_lengths
-        if shape is None:
-            emissions = self.model(frames, lengths)
-        else:
-            emissions = self.model.forward_as_chunks(frames, lengths, shape)
-        letters = _ctc_loss(emissions.letters, emissions.lengths, batch.targets, batch.target_lengths)
-        phones = _ctc_loss(emissions.phones, emissions.lengths, batch.phones, batch.phone_lengths)
-        loss = letters + phones
-        if flat is not None:
-            labels, weight = flat
-            loss = loss + weight * flat_loss(emissions.letters, labels, emissions.lengths)
-        return loss
-
-
-def _ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
-    """Mean loss a symbol; an utterance with more symbols than outputs counts nothing."""
-    losses = F.ctc_loss(
-        log_probs.transpose(0, 1),
-        targets,
-        lengths,
-        target_lengths,
-        blank=BLANK,
-        reduction="none",
-        zero_infinity=True,
-    )
-    return losses.sum() / target_lengths.sum()
 
 
 class Trainer:
@@ -143,7 +106,7 @@ class Trainer:
             self._begin_with(start)
         self.averaged = AcousticModel(config).to(device).eval()
         self.averaged.load_state_dict(self.model.state_dict())
-        self.forward: torch.nn.Module = _Forward(self.model)
+        self.forward: torch.nn.Module = ForwardLoss(self.model)
         if self.world > 1:
             self.forward = DistributedDataParallel(self.forward)
         decay: list[torch.nn.Parameter] = []
@@ -243,7 +206,7 @@ class Trainer:
     def _report(self, train_loss: float) -> None:
         references, hypotheses, phone_references, phone_hypotheses = [], [], [], []
         loss, batches = 0.0, 0
-        evaluation = _Forward(self.averaged)
+        evaluation = ForwardLoss(self.averaged)
         for indices in plan_epoch([u.seconds for u in self.dev], _DEV_BATCH_SECONDS, seed=0):
             batch = self.dev_batches.make(indices).to(self.device)
             loss += float(evaluation(batch, None))

@@ -20,7 +20,7 @@ from models.package import CARD, LANGUAGE_MODEL
 from models.recognizer import Recognizer
 from models.training.data import MANIFEST_COLUMNS, AudioStore, normalize_transcript, read_corpus, read_librispeech
 from models.training.export import export
-from models.training.pronunciations import PRONUNCIATIONS
+from models.training.pronunciations import PRONUNCIATIONS, write_pronunciations
 from models.training.recipe import read_recipe
 
 ROOT = Path(__file__).parents[3]
@@ -75,6 +75,9 @@ def write_corpus(folder: Path, utterances: int, seed: int) -> None:
 
 
 def train(data: Path, output: Path, epochs: int, processes: int = 1) -> list[dict[str, str]]:
+    output.mkdir(parents=True, exist_ok=True)
+    # Each word is one sound. With its pronunciations at hand a run does not need espeak-ng.
+    write_pronunciations({letter: (letter,) for letter in TONES_HZ}, output / PRONUNCIATIONS)
     recipe = output.parent / f"recipe{epochs}.toml"
     recipe.write_text(RECIPE.format(epochs=epochs))
     launch = (
