@@ -102,12 +102,17 @@ class Package:
 def find_package(name_or_path: str) -> Path:
     """The folder of a bundled package's name, or of a path. Raises PackageError when there is neither."""
     for folder in (BUNDLED / name_or_path, Path(name_or_path)):
-        if (folder / CONFIG).is_file():
+        if is_package(folder):
             return folder
     bundled = sorted(p.parent.name for p in BUNDLED.glob(f"*/{CONFIG}"))
     raise PackageError(
         f"there is no model package {name_or_path!r}: give a folder with a {CONFIG}, or one of {bundled}"
     )
+
+
+def is_package(folder: Path) -> bool:
+    """Whether `folder` looks like a package; `open_package` tells whether it is a sound one."""
+    return (folder / CONFIG).is_file()
 
 
 def open_package(folder: Path) -> Package:

@@ -74,7 +74,9 @@ class Targets:
         """phones: all of them; their ids are their positions plus one, as 0 is the blank."""
         self._vocabulary = vocabulary
         ids = {phone: number for number, phone in enumerate(phones, start=1)}
-        self._phones = {word: [ids[phone] for phone in own] for word, own in pronunciations.items()}
+        self._phones = {
+            word: [ids[phone] for phone in own] for word, own in pronunciations.items() if set(own) <= ids.keys()
+        }
 
     def letters(self, text: str) -> Tensor:
         """[letters] ids."""

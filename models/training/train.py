@@ -30,6 +30,7 @@ from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import ChunkShape
 from models.decoding.greedy import greedy_ids
 from models.features import LogMel
+from models.package import UNITS
 from models.training.batches import Batch, BatchMaker, Targets, plan_epoch, samples_of, share_of
 from models.training.data import AudioStore, Utterance, read_corpus, select
 from models.training.flat_start import flat_alignment
@@ -44,6 +45,7 @@ from models.training.pronunciations import (
 )
 from models.training.recipe import Recipe, read_recipe
 from models.training.schedule import learning_rate
+from models.training.start import read_start
 from models.training.units import train_units
 from models.vocabulary import Vocabulary
 
@@ -70,8 +72,8 @@ class Trainer:
     def __init__(
         self, recipe: Recipe, data: Path, run: Path, cache: Path, device: torch.device, start: Path | None = None
     ) -> None:
-        """start: the folder of another run, whose averaged weights and vocabulary this one begins with."""
-        self.start = start
+        """start: a run or a model package to begin with: averaged weights, letters, phones and features."""
+        self.start = read_start(start) if start is not None else None
         self.recipe, self.run, self.device = recipe, run, device
         self.rank = int(os.environ.get("RANK", "0"))
         self.world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -87,9 +89,9 @@ class Trainer:
             train_store = AudioStore.open(self.utterances, cache, jobs=os.cpu_count() or 1)
             dev_store = AudioStore.open(self.dev, cache)
         self.piece_lengths = torch.tensor([float(len(piece)) for piece in self.vocabulary.pieces])
-        self.features = self._normalization(train_store)
+        self.features = self.start.features if self.start else self._normalization(train_store)
         log_mel = LogMel(self.features)
-        self.phones = phone_set(self.pronunciations)
+        self.phones = self.start.phones if self.start else phone_set(self.pronunciations)
         targets = Targets(self.vocabulary, self.pronunciations, self.phones)
         self.batches = BatchMaker(self.utterances, train_store, targets, log_mel, recipe.augment)
         self.dev_batches = BatchMaker(self.dev, dev_store, targets, log_mel)
@@ -102,8 +104,8 @@ class Trainer:
             mel_bins=recipe.features.mel_bins,
         )
         self.model = AcousticModel(config).to(device)
-        if start is not None:
-            self._begin_with(start)
+        if self.start:
+            self._begin_with(self.start.weights)
         self.averaged = AcousticModel(config).to(device).eval()
         self.averaged.load_state_dict(self.model.state_dict())
         self.forward: torch.nn.Module = ForwardLoss(self.model)
@@ -161,7 +163,7 @@ class Trainer:
             [self.utterances[i].seconds for i in seen],
             schedule.grown_batch_seconds if grown else schedule.batch_seconds,
             seed=seed,
-            short_first=epoch == 0 and self.start is None,
+            short_first=epoch == 0 and not self.start,
         )
         return [[seen[i] for i in batch] for batch in share_of(batches, self.rank, self.world)]
 
@@ -240,9 +242,9 @@ class Trainer:
             writer.writerow(row)
 
     def _vocabulary(self) -> Vocabulary:
-        path = self.run / "units.model"
-        if not path.exists() and self.start is not None:
-            shutil.copyfile(self.start / "units.model", path)
+        path = self.run / UNITS
+        if not path.exists() and self.start:
+            shutil.copyfile(self.start.units, path)
         elif not path.exists():
             train_units((u.transcript for u in self.utterances), self.recipe.data.units, path)
         return Vocabulary(path)
@@ -310,12 +312,11 @@ class Trainer:
         torch.save(checkpoint, temporary)
         temporary.replace(self.run / "checkpoint.pt")
 
-    def _begin_with(self, start: Path) -> None:
-        weights = torch.load(start / "checkpoint.pt", map_location=self.device, weights_only=True)["averaged"]
+    def _begin_with(self, weights: dict[str, Tensor]) -> None:
         own = self.model.state_dict()
         fitting = {name: tensor for name, tensor in weights.items() if tensor.shape == own[name].shape}
         self.model.load_state_dict({**own, **fitting})
-        log.info("beginning with %d of %d tensors of %s", len(fitting), len(own), start)
+        log.info("beginning with the weights of %d of %d tensors", len(fitting), len(own))
 
     def _resume(self) -> None:
         path = self.run / "checkpoint.pt"
@@ -334,7 +335,9 @@ def main(
     recipe: Annotated[Path, typer.Argument(help="recipe file (TOML)")],
     data: Annotated[Path, typer.Option(help="folder that holds the recipe's corpora")],
     output: Annotated[Path, typer.Option(help="folder of this run: checkpoint, log, units")],
-    begin_with: Annotated[Path | None, typer.Option(help="folder of a run whose weights a new run begins with")] = None,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="run or model package whose weights a new run begins with")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="folder for decoded audio (default: OUTPUT/cache)")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N; with torchrun, cuda takes one GPU a process")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads of each process")] = 1,
@@ -347,9 +350,9 @@ def main(
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     with _process_group(device):
-        Trainer(read_recipe(recipe), data, output, cache or output / "cache", torch.device(device)).train(
-            checkpoint_minutes
-        )
+        where = torch.device(device)
+        trainer = Trainer(read_recipe(recipe), data, output, cache or output / "cache", where, start=begin_with)
+        trainer.train(checkpoint_minutes)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def write_corpus(folder: Path, utterances: int, seed: int) -> None:
     (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
 
 
-def train(data: Path, output: Path, epochs: int, processes: int = 1) -> list[dict[str, str]]:
+def train(data: Path, output: Path, epochs: int, processes: int = 1, start: Path | None = None) -> list[dict[str, str]]:
     output.mkdir(parents=True, exist_ok=True)
     # Each word is one sound. With its pronunciations at hand a run does not need espeak-ng.
     write_pronunciations({letter: (letter,) for letter in TONES_HZ}, output / PRONUNCIATIONS)
@@ -86,7 +86,10 @@ def train(data: Path, output: Path, epochs: int, processes: int = 1) -> list[dic
         else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
     )
     done = subprocess.run(
-        [sys.executable, *launch, "models.training.train", recipe, "--data", data, "--output", output],
+        [
+            *(sys.executable, *launch, "models.training.train", recipe, "--data", data, "--output", output),
+            *(("--begin-with", start) if start else ()),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -114,7 +117,15 @@ def test_the_loss_falls_and_a_run_resumes_where_it_stopped(tones: Path, tmp_path
     assert float(both[-1]["dev_loss"]) < 0.7 * float(both[0]["dev_loss"])
 
 
-def test_a_run_becomes_a_package_that_loads(tones: Path, tmp_path: Path, tiny_package: Path) -> None:
+def test_a_run_begins_with_the_weights_of_another(tones: Path, tmp_path: Path) -> None:
+    first = train(tones, tmp_path / "run", epochs=6)
+    second = train(tones, tmp_path / "tuned", epochs=1, start=tmp_path / "run")
+    assert float(second[0]["train_loss"]) < 0.7 * float(first[0]["train_loss"])
+
+
+def test_a_run_becomes_a_package_that_loads_and_can_be_trained_on(
+    tones: Path, tmp_path: Path, tiny_package: Path
+) -> None:
     train(tones, tmp_path / "run", epochs=1)
     (tmp_path / "lm").mkdir()
     shutil.copy(tmp_path / "run" / PRONUNCIATIONS, tmp_path / "lm")
@@ -134,6 +145,8 @@ def test_a_run_becomes_a_package_that_loads(tones: Path, tmp_path: Path, tiny_pa
     done = CliRunner().invoke(app, [f"--{name}={value}" for name, value in options.items()])
     assert done.exit_code == 0, done.output
     assert Recognizer.load(tmp_path / "tones", "cpu").name == "tones"
+    (row,) = train(tones, tmp_path / "tuned", epochs=1, start=tmp_path / "tones")
+    assert row["epoch"] == "1"
 
 
 def test_two_processes_train_one_model(tones: Path, tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""What a run begins with when it does not begin from nothing: another run, or a model package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from models.features import FeatureConfig
+from models.package import UNITS, WEIGHTS, is_package, open_package
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """weights: by name, of the averaged model. units: file of its letters. phones: those it tells apart, by id from 1.
+
+    features: as it has learned to read them, normalization included.
+    """
+
+    weights: dict[str, Tensor]
+    units: Path
+    phones: tuple[str, ...]
+    features: FeatureConfig
+
+
+def read_start(folder: Path) -> Start:
+    """Reads a run's last checkpoint, or a package. Raises PackageError for a damaged package."""
+    if is_package(folder):
+        package = open_package(folder)
+        weights = safetensors.torch.load_file(package.path(WEIGHTS))
+        return Start(weights, package.path(UNITS), package.config.phones, package.config.features)
+    checkpoint = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+    features = FeatureConfig(**checkpoint["features"])
+    return Start(checkpoint["averaged"], folder / UNITS, tuple(checkpoint["phones"]), features)
