@@ -135,11 +135,12 @@ class Recognizer:
         results: list[Result] = []
         for start in range(0, len(data), _PIECE_BYTES):
             stream.accept(data[start : start + _PIECE_BYTES])
-            results += self._drain(stream)
+            results += self.drain(stream)
         stream.finish()
-        return [r for r in results + self._drain(stream) if r.is_final]
+        return [r for r in results + self.drain(stream) if r.is_final]
 
-    def _drain(self, stream: Stream) -> list[Result]:
+    def drain(self, stream: Stream) -> list[Result]:
+        """All results that a stream's audio so far allows; for one stream without a service around it."""
         results: list[Result] = []
         while stream.is_ready or stream.is_decoding:
             results += self.decode(stream) if stream.is_decoding else self.advance([stream])[0]

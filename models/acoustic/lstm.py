@@ -143,15 +143,28 @@ class AcousticModel(nn.Module):
         """Length of one output in seconds."""
         return STEP_S / self.config.outputs_per_step
 
-    def forward(self, frames: Tensor, frame_lengths: Tensor) -> Emissions:
-        """Whole utterances. frames [B, T, F], zero after each length; frame_lengths [B]."""
+    def forward(self, frames: Tensor, frame_lengths: Tensor, shape: ChunkShape | None = None) -> Emissions:
+        """Whole utterances, frames [B, T, F], zero after each length, frame_lengths [B]; with a shape, as `encode`."""
+        return self.emissions(*self.encode(frames, frame_lengths, shape))
+
+    def encode(self, frames: Tensor, frame_lengths: Tensor, shape: ChunkShape | None = None) -> tuple[Tensor, Tensor]:
+        """As `forward`, but what the heads read: [B, S, 2H] and the number of steps of each row [B].
+
+        shape: see the utterances as a stream of this shape would (training, simulated streaming).
+        """
+        if shape is not None:
+            return self._encode_as_chunks(frames, frame_lengths, shape)
         x, lengths = self._subsample(frames, frame_lengths)
         for layer in self.layers:
             x = layer(self.dropout(x), lengths)
-        return self._emissions(x, lengths)
+        return self.dropout(x), lengths
 
-    def forward_as_chunks(self, frames: Tensor, frame_lengths: Tensor, shape: ChunkShape) -> Emissions:
-        """Whole utterances as a stream of this shape would see them (training, simulated streaming)."""
+    def emissions(self, x: Tensor, lengths: Tensor) -> Emissions:
+        """What the CTC heads make of encoded utterances [B, S, 2H] with `lengths` [B] steps."""
+        per_step = self.config.outputs_per_step
+        return Emissions(log_probs(self.head, x, per_step), log_probs(self.phone_head, x, per_step), lengths * per_step)
+
+    def _encode_as_chunks(self, frames: Tensor, frame_lengths: Tensor, shape: ChunkShape) -> tuple[Tensor, Tensor]:
         x, lengths = self._subsample(frames, frame_lengths)
         batch, steps, _ = x.shape
         count = -(-steps // shape.chunk_steps)
@@ -161,7 +174,7 @@ class AcousticModel(nn.Module):
         window_lengths = (lengths.unsqueeze(1) - starts).clamp(0, shape.window_steps)
         out, _ = self._layers_over_windows(windows, window_lengths, shape.chunk_steps, self.initial_state(batch))
         chunks = out[:, :, : shape.chunk_steps].flatten(1, 2)[:, :steps]
-        return self._emissions(chunks, lengths)
+        return self.dropout(chunks), lengths
 
     def forward_chunk(self, window: Tensor, state: AcousticState, shape: ChunkShape) -> tuple[Tensor, AcousticState]:
         """One chunk of each of B streams. window [B, shape.window_frames, F]: the frames `shape.window_of(step)`.
@@ -171,7 +184,7 @@ class AcousticModel(nn.Module):
         x = self.subsampling(window).unsqueeze(1)
         lengths = torch.full(x.shape[:2], shape.window_steps, device=x.device)
         out, state = self._layers_over_windows(x, lengths, shape.chunk_steps, state)
-        return self._log_probs(self.head, out[:, 0, : shape.chunk_steps]), state
+        return log_probs(self.head, out[:, 0, : shape.chunk_steps], self.config.outputs_per_step), state
 
     def initial_state(self, batch: int = 1) -> AcousticState:
         """The state before the first chunk of `batch` streams."""
@@ -196,18 +209,12 @@ class AcousticModel(nn.Module):
             cell.append(c)
         return x, AcousticState(torch.cat(hidden), torch.cat(cell))
 
-    def _emissions(self, x: Tensor, lengths: Tensor) -> Emissions:
-        x = self.dropout(x)
-        return Emissions(
-            self._log_probs(self.head, x),
-            self._log_probs(self.phone_head, x),
-            lengths * self.config.outputs_per_step,
-        )
 
-    def _log_probs(self, head: nn.Module, x: Tensor) -> Tensor:
-        batch, steps, _ = x.shape
-        scores: Tensor = head(x).float().view(batch, steps * self.config.outputs_per_step, -1)
-        return scores.log_softmax(dim=-1)
+def log_probs(head: nn.Module, x: Tensor, outputs_per_step: int) -> Tensor:
+    """Log probabilities [B, S * outputs_per_step, symbols] of a linear head that reads [B, S, 2H]."""
+    batch, steps, _ = x.shape
+    scores: Tensor = head(x).float().view(batch, steps * outputs_per_step, -1)
+    return scores.log_softmax(dim=-1)
 
 
 def _reverse(x: Tensor, lengths: Tensor) -> Tensor:

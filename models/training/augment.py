@@ -20,12 +20,14 @@ _MIN_AMPLITUDE = 1e-4
 class AugmentConfig:
     """One field is one effect; its neutral value switches it off.
 
+    nonspeech_chance: share of utterances replaced by sounds without words (`nonspeech.py`).
     speeds: factors drawn with equal chance (tenths). gain_db: range of a random volume change.
     noise_chance: share of utterances that get white or pink noise at a signal-to-noise ratio from noise_snr_db.
     masks: number of frequency masks of at most frequency_mask bands; one time mask of at most time_mask_frames for
     every time_mask_every_frames.
     """
 
+    nonspeech_chance: float = 0.0
     speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
     gain_db: tuple[float, float] = (-18.0, 6.0)
     noise_chance: float = 0.3
@@ -36,14 +38,14 @@ class AugmentConfig:
     time_mask_every_frames: int = 150
 
 
-def perturb_audio(samples: Tensor, config: AugmentConfig, random: np.random.Generator) -> Tensor:
-    """[N] samples -> [N'] samples: another speed, another volume, some noise."""
-    speed = random.choice(config.speeds)
+def perturb_audio(samples: Tensor, config: AugmentConfig, random: np.random.Generator) -> tuple[Tensor, float]:
+    """[N] samples -> [N'] samples of another speed, another volume, with some noise; and the speed."""
+    speed = float(random.choice(config.speeds))
     if speed != 1.0:
         samples = resample(samples, round(speed * _SPEED_UNITS), _SPEED_UNITS)
     if random.random() < config.noise_chance:
         samples = samples + _noise(samples, random.uniform(*config.noise_snr_db), random)
-    return (samples * 10 ** (random.uniform(*config.gain_db) / 20)).clamp(-1, 1)
+    return (samples * 10 ** (random.uniform(*config.gain_db) / 20)).clamp(-1, 1), speed
 
 
 def _noise(samples: Tensor, snr_db: float, random: np.random.Generator) -> Tensor:

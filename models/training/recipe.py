@@ -47,7 +47,9 @@ class ScheduleConfig:
     """Epochs, batch sizes and the learning rate: linear warm-up, constant, cosine decay at the end.
 
     batch_seconds: padded audio of one update of one process, at the beginning and after `grow_after_epochs`.
-    flat_start_updates: how long the flat alignment helps (`flat_start.py`); its weight falls linearly from 1 to 0.
+    realign_from_progress: from then on the model finds the frame labels itself, batch by batch.
+    frame_weights: of the loss of frame labels at the beginning and at the end, linear between (`align.py`,
+    `flat_start.py`).
     """
 
     epochs: int = 12
@@ -56,11 +58,13 @@ class ScheduleConfig:
     grow_after_epochs: int = 2
     learning_rate: float = 1.2e-3
     warmup_updates: int = 300
-    flat_start_updates: int = 600
+    realign_from_progress: float = 1.0
+    frame_weights: tuple[float, float] = (1.0, 0.2)
     decay_progress: float = 0.4
     weight_decay: float = 1e-4
     gradient_clip: float = 5.0
     average_decay: float = 0.999
+    optimizer: Literal["adamw", "muon"] = "adamw"
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 1
 

@@ -29,12 +29,14 @@ from torch.nn.parallel import DistributedDataParallel
 from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import ChunkShape
 from models.decoding.greedy import greedy_ids
+from models.errors import DataError
 from models.features import LogMel
 from models.package import UNITS
-from models.training.batches import Batch, BatchMaker, Targets, plan_epoch, samples_of, share_of
+from models.training.align import Alignments
+from models.training.batches import BatchMaker, Targets, plan_epoch, samples_of, share_of
 from models.training.data import AudioStore, Utterance, read_corpus, select
-from models.training.flat_start import flat_alignment
-from models.training.loss import ForwardLoss
+from models.training.loss import ForwardLoss, FrameHead
+from models.training.muon import Muon
 from models.training.pronunciations import (
     PRONUNCIATIONS,
     Pronunciations,
@@ -70,9 +72,19 @@ class Trainer:
     """One process of a run: model, optimizer, averaged weights, position in the data."""
 
     def __init__(
-        self, recipe: Recipe, data: Path, run: Path, cache: Path, device: torch.device, start: Path | None = None
+        self,
+        recipe: Recipe,
+        data: Path,
+        run: Path,
+        cache: Path,
+        device: torch.device,
+        start: Path | None = None,
+        alignments: Path | None = None,
     ) -> None:
-        """start: a run or a model package to begin with: averaged weights, letters, phones and features."""
+        """start: a run or a model package to begin with: averaged weights, letters, phones and features.
+
+        alignments: file of frame labels (`align.py`); without one, a flat start.
+        """
         self.start = read_start(start) if start is not None else None
         self.recipe, self.run, self.device = recipe, run, device
         self.rank = int(os.environ.get("RANK", "0"))
@@ -88,13 +100,22 @@ class Trainer:
             self.pronunciations = self._pronunciations()
             train_store = AudioStore.open(self.utterances, cache, jobs=os.cpu_count() or 1)
             dev_store = AudioStore.open(self.dev, cache)
-        self.piece_lengths = torch.tensor([float(len(piece)) for piece in self.vocabulary.pieces])
         self.features = self.start.features if self.start else self._normalization(train_store)
         log_mel = LogMel(self.features)
         self.phones = self.start.phones if self.start else phone_set(self.pronunciations)
         targets = Targets(self.vocabulary, self.pronunciations, self.phones)
-        self.batches = BatchMaker(self.utterances, train_store, targets, log_mel, recipe.augment)
-        self.dev_batches = BatchMaker(self.dev, dev_store, targets, log_mel)
+        per_step = recipe.model.outputs_per_step
+        known = self._known_labels(alignments)
+        self.batches = BatchMaker(
+            self.utterances,
+            train_store,
+            targets,
+            log_mel,
+            recipe.augment,
+            outputs_per_step=per_step,
+            alignments=known.labels if known else None,
+        )
+        self.dev_batches = BatchMaker(self.dev, dev_store, targets, log_mel, outputs_per_step=per_step)
 
         torch.manual_seed(recipe.schedule.seed)
         config = replace(
@@ -104,22 +125,34 @@ class Trainer:
             mel_bins=recipe.features.mel_bins,
         )
         self.model = AcousticModel(config).to(device)
+        self.frame_head = FrameHead(config).to(device)
+        log_prior = torch.from_numpy(known.log_prior()) if known else None
         if self.start:
-            self._begin_with(self.start.weights)
+            _begin_with(self.model, self.start.weights)
+            _begin_with(self.frame_head, self.start.frame_head)
         self.averaged = AcousticModel(config).to(device).eval()
         self.averaged.load_state_dict(self.model.state_dict())
-        self.forward: torch.nn.Module = ForwardLoss(self.model)
+        self.forward: torch.nn.Module = ForwardLoss(self.model, self.frame_head, log_prior)
         if self.world > 1:
             self.forward = DistributedDataParallel(self.forward)
-        decay: list[torch.nn.Parameter] = []
-        plain: list[torch.nn.Parameter] = []
-        for parameter in self.model.parameters():
-            (decay if parameter.ndim > 1 else plain).append(parameter)
-        self.optimizer = torch.optim.AdamW(
-            [{"params": decay, "weight_decay": recipe.schedule.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=recipe.schedule.learning_rate,
-            betas=(0.9, 0.98),
-        )
+        decay = recipe.schedule.weight_decay
+        recurrent: list[torch.nn.Parameter] = []
+        matrices: list[torch.nn.Parameter] = []
+        others: list[torch.nn.Parameter] = []
+        for name, parameter in self.forward.named_parameters():
+            if "_lstm.weight" in name and recipe.schedule.optimizer == "muon":
+                recurrent.append(parameter)
+            else:
+                (matrices if parameter.ndim > 1 else others).append(parameter)
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(
+                [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}],
+                lr=recipe.schedule.learning_rate,
+                betas=(0.9, 0.98),
+            )
+        ]
+        if recurrent:
+            self.optimizers.append(Muon(recurrent, recipe.schedule.learning_rate, decay))
         self.epoch = self.update = self.done_in_epoch = 0
         self.minutes_before = 0.0
         self.started = time.monotonic()
@@ -171,16 +204,19 @@ class Trainer:
         schedule = self.recipe.schedule
         batch = self.batches.make(indices, seed=self.update * self.world + self.rank).to(self.device)
         rate = learning_rate(self.update, progress, schedule)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.zero_grad(set_to_none=True)
         self.model.train()
         with self._autocast():
-            loss: Tensor = self.forward(batch, self._shape(progress), self._flat(batch))
-        self.optimizer.zero_grad(set_to_none=True)
+            realign = progress >= schedule.realign_from_progress
+            loss: Tensor = self.forward(batch, self._shape(progress), self._frame_weight(progress), realign)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.gradient_clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.forward.parameters(), schedule.gradient_clip)
         if torch.isfinite(norm):
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
         self.update += 1
         # A young average follows closely, or it would remember the random weights of the beginning.
         decay = min(schedule.average_decay, (1 + self.update) / (10 + self.update))
@@ -189,13 +225,9 @@ class Trainer:
                 mean.lerp_(now, 1 - decay)
         return float(loss.detach())
 
-    def _flat(self, batch: Batch) -> tuple[Tensor, float] | None:
-        weight = 1 - self.update / max(1, self.recipe.schedule.flat_start_updates)
-        return (
-            (flat_alignment(batch, self.piece_lengths, self.model.config.outputs_per_step), weight)
-            if weight > 0
-            else None
-        )
+    def _frame_weight(self, progress: float) -> float:
+        first, last = self.recipe.schedule.frame_weights
+        return first + progress * (last - first)
 
     def _shape(self, progress: float) -> ChunkShape | None:
         chunks = self.recipe.chunks
@@ -225,7 +257,7 @@ class Trainer:
             "minutes": f"{self._minutes():.1f}",
             "epoch": self.epoch,
             "update": self.update,
-            "learning_rate": f"{self.optimizer.param_groups[0]['lr']:.2e}",
+            "learning_rate": f"{self.optimizers[0].param_groups[0]['lr']:.2e}",
             "train_loss": f"{train_loss:.4f}",
             "dev_loss": f"{loss / batches:.4f}",
             "dev_wer": f"{jiwer.wer(references, hypotheses):.4f}",
@@ -255,6 +287,14 @@ class Trainer:
             words = (word for u in [*self.utterances, *self.dev] for word in u.transcript.split())
             write_pronunciations(pronounce(words), path)
         return read_pronunciations(path)
+
+    def _known_labels(self, path: Path | None) -> Alignments | None:
+        if path is None:
+            return None
+        alignments = Alignments.read(path)
+        if self.start and alignments.phones != self.start.phones:
+            raise DataError(f"{path} has other phones than the model that this run begins with; align with that model")
+        return alignments
 
     @contextmanager
     def _rank_zero_first(self) -> Iterator[None]:
@@ -301,7 +341,8 @@ class Trainer:
         checkpoint = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "frame_head": self.frame_head.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "features": asdict(self.features),
             "acoustic": asdict(self.model.config),
             "phones": list(self.phones),
@@ -312,12 +353,6 @@ class Trainer:
         torch.save(checkpoint, temporary)
         temporary.replace(self.run / "checkpoint.pt")
 
-    def _begin_with(self, weights: dict[str, Tensor]) -> None:
-        own = self.model.state_dict()
-        fitting = {name: tensor for name, tensor in weights.items() if tensor.shape == own[name].shape}
-        self.model.load_state_dict({**own, **fitting})
-        log.info("beginning with the weights of %d of %d tensors", len(fitting), len(own))
-
     def _resume(self) -> None:
         path = self.run / "checkpoint.pt"
         if not path.exists():
@@ -325,10 +360,20 @@ class Trainer:
         checkpoint = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(checkpoint["model"])
         self.averaged.load_state_dict(checkpoint["averaged"])
-        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.frame_head.load_state_dict(checkpoint["frame_head"])
+        for optimizer, state in zip(self.optimizers, checkpoint["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         self.epoch, self.update, self.done_in_epoch = checkpoint["position"]
         self.minutes_before = checkpoint["minutes"]
         log.info("resuming %s at epoch %d, update %d", path, self.epoch + 1, self.update)
+
+
+def _begin_with(module: torch.nn.Module, weights: dict[str, Tensor]) -> None:
+    """Takes over the weights whose shapes fit; the others stay random."""
+    own = module.state_dict()
+    fitting = {name: tensor for name, tensor in weights.items() if tensor.shape == own[name].shape}
+    module.load_state_dict({**own, **fitting})
+    log.info("%s begins with the weights of %d of %d tensors", type(module).__name__, len(fitting), len(own))
 
 
 def main(
@@ -337,6 +382,9 @@ def main(
     output: Annotated[Path, typer.Option(help="folder of this run: checkpoint, log, units")],
     begin_with: Annotated[
         Path | None, typer.Option(help="run or model package whose weights a new run begins with")
+    ] = None,
+    alignments: Annotated[
+        Path | None, typer.Option(help="frame labels (models.training.align); without them, a flat start")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="folder for decoded audio (default: OUTPUT/cache)")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N; with torchrun, cuda takes one GPU a process")] = "cpu",
@@ -351,7 +399,15 @@ def main(
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     with _process_group(device):
         where = torch.device(device)
-        trainer = Trainer(read_recipe(recipe), data, output, cache or output / "cache", where, start=begin_with)
+        trainer = Trainer(
+            read_recipe(recipe),
+            data,
+            output,
+            cache or output / "cache",
+            where,
+            start=begin_with,
+            alignments=alignments,
+        )
         trainer.train(checkpoint_minutes)
 
 

@@ -46,7 +46,7 @@ def test_chunk_by_chunk_equals_the_simulated_stream(
 ) -> None:
     streamed = stream(model, frames, shape)
     with torch.inference_mode():
-        simulated = model.forward_as_chunks(frames, torch.tensor([FRAMES]), shape).letters
+        simulated = model(frames, torch.tensor([FRAMES]), shape).letters
     assert streamed.shape[1] > 0
     torch.testing.assert_close(streamed, simulated[:, : streamed.shape[1]], atol=1e-5, rtol=1e-4)
 
@@ -55,7 +55,7 @@ def test_one_chunk_over_everything_equals_the_whole_utterance(model: AcousticMod
     length = torch.tensor([FRAMES])
     with torch.inference_mode():
         whole = model(frames, length)
-        chunked = model.forward_as_chunks(frames, length, ChunkShape(step_count(FRAMES), 0))
+        chunked = model(frames, length, ChunkShape(step_count(FRAMES), 0))
     torch.testing.assert_close(chunked.letters, whole.letters, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(chunked.phones, whole.phones, atol=1e-5, rtol=1e-4)
 
@@ -67,7 +67,7 @@ def test_padding_and_neighbors_do_not_change_an_utterance(model: AcousticModel, 
     for row, length in zip(batch, lengths, strict=True):
         row[length:] = 0
     with torch.inference_mode():
-        run = (lambda *x: model.forward_as_chunks(*x, shape)) if shape else model
+        run = (lambda *x: model(*x, shape)) if shape else model
         together = run(batch, lengths)
         for row, length in enumerate(lengths):
             alone = run(batch[row : row + 1, :length], lengths[row : row + 1])

@@ -3,22 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.acoustic.lstm import AcousticConfig, AcousticModel
+from models.errors import DataError
+from models.features import FeatureConfig, LogMel
+from models.training.align import Alignments, spread
 from models.training.augment import AugmentConfig, mask_frames, perturb_audio
-from models.training.batches import Batch, plan_epoch, share_of
-from models.training.flat_start import flat_alignment, flat_loss
+from models.training.batches import UNKNOWN_LABEL, Batch, BatchMaker, Targets, plan_epoch, share_of
+from models.training.data import AudioStore, Utterance
+from models.training.flat_start import flat_alignment
+from models.training.forced_alignment import realigned
+from models.training.loss import ForwardLoss
+from models.training.muon import orthogonal
+from models.training.nonspeech import nonspeech
 from models.training.recipe import ScheduleConfig
 from models.training.schedule import learning_rate
 
-NO_PHONES = (torch.zeros(0, dtype=torch.long), torch.zeros(1, dtype=torch.long))
 NEUTRAL = AugmentConfig(speeds=(1.0,), gain_db=(0.0, 0.0), noise_chance=0.0, frequency_masks=0, time_mask_frames=0)
 SAMPLES = torch.sin(torch.arange(16_000) / 8) * 0.5
+
+
+class _Letters(Targets):
+    """One letter and one phone for every text."""
+
+    def __init__(self) -> None:
+        pass
+
+    def letters(self, text: str) -> torch.Tensor:
+        return torch.tensor([1])
+
+    def phones(self, text: str) -> torch.Tensor:
+        return torch.tensor([1])
+
+
+def _maker(
+    store: AudioStore, augment: AugmentConfig, alignments: dict[str, npt.NDArray[np.uint8]] | None = None
+) -> BatchMaker:
+    utterances = [Utterance(str(i), Path(), 1.0, "", "", "") for i in range(len(store))]
+    return BatchMaker(
+        utterances, store, _Letters(), LogMel(FeatureConfig()), augment, outputs_per_step=2, alignments=alignments
+    )
 
 
 @given(seconds=st.lists(st.floats(0.3, 20), min_size=1, max_size=200), seed=st.integers(0, 9))
@@ -44,20 +76,38 @@ def test_processes_get_equally_many_batches(count: int, world: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_audio() -> None:
-    first, second = (perturb_audio(SAMPLES, AugmentConfig(), np.random.default_rng(3)) for _ in range(2))
+    first, second = (perturb_audio(SAMPLES, AugmentConfig(), np.random.default_rng(3))[0] for _ in range(2))
     assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize(("speed", "length"), [(0.9, 17_778), (1.1, 14_546)])
 def test_another_speed_is_another_length(speed: float, length: int) -> None:
-    perturbed = perturb_audio(SAMPLES, replace(NEUTRAL, speeds=(speed,)), np.random.default_rng(0))
-    assert len(perturbed) == length
+    perturbed, used = perturb_audio(SAMPLES, replace(NEUTRAL, speeds=(speed,)), np.random.default_rng(0))
+    assert (len(perturbed), used) == (length, speed)
+
+
+@given(count=st.integers(400, 40_000), seed=st.integers(0, 2**32 - 1))
+def test_sounds_without_speech_are_samples(count: int, seed: int) -> None:
+    sound = nonspeech(count, np.random.default_rng(seed))
+    assert sound.shape == (count,) and sound.dtype == torch.float32
+    assert bool(sound.isfinite().all()) and float(sound.abs().max()) <= 1.0
+
+
+def test_an_utterance_without_speech_has_nothing_to_write() -> None:
+    store = AudioStore(np.zeros(32_000, dtype=np.int16), np.array([0, 16_000, 32_000]))
+    batch = _maker(store, replace(NEUTRAL, nonspeech_chance=1.0)).make([0, 1])
+    assert batch.target_lengths.tolist() == batch.phone_lengths.tolist() == [0, 0]
+    assert batch.frame_labels.unique().tolist() == [0], "every output is silence"
+    assert float(batch.frames.std()) > 0, "the sound stands in for the silence of the store"
+    model = AcousticModel(AcousticConfig(channels=4, hidden=8, layers=1))
+    loss = ForwardLoss(model)(batch, None).detach()
+    assert bool(loss.isfinite()) and float(loss) > 0, "what it writes in spite of that costs something"
 
 
 def test_noise_has_the_level_it_was_asked_for() -> None:
     config = replace(NEUTRAL, noise_chance=1.0, noise_snr_db=(20.0, 20.0))
     for seed in range(4):
-        noise = perturb_audio(SAMPLES, config, np.random.default_rng(seed)) - SAMPLES
+        noise = perturb_audio(SAMPLES, config, np.random.default_rng(seed))[0] - SAMPLES
         assert 20 * torch.log10(SAMPLES.std() / noise.std()) == pytest.approx(20.0, abs=0.2)
 
 
@@ -68,14 +118,46 @@ def test_masks_are_bands_and_times_of_zeros() -> None:
     assert 0 < masked.all(dim=1).sum() <= 4 * 40
 
 
-def test_a_flat_alignment_spreads_the_text_over_the_loud_part() -> None:
-    frames = torch.full((1, 160, 4), -1.0)
-    frames[0, 40:120] = 1.0
-    batch = Batch(frames, torch.tensor([160]), torch.tensor([3, 1, 2]), torch.tensor([3]), *NO_PHONES)
-    labels = flat_alignment(batch, torch.tensor([0.0, 1.0, 2.0, 1.0]), outputs_per_step=2)
-    assert labels.tolist() == [[0] * 10 + [3] * 5 + [1] * 5 + [2] * 10 + [0] * 10]
-    certain = torch.nn.functional.one_hot(labels, 4).float().mul(100).log_softmax(-1)
-    assert float(flat_loss(certain, labels, torch.tensor([40]))) == pytest.approx(0.0, abs=1e-6)
+def test_a_flat_alignment_spreads_the_phones_over_the_loud_part() -> None:
+    frames = torch.full((160, 4), -1.0)
+    frames[40:120] = 1.0
+    labels = flat_alignment(frames, torch.tensor([3, 1, 2, 2]), output_frames=4)
+    assert labels.tolist() == [0] * 10 + [3] * 5 + [1] * 5 + [2] * 10 + [0] * 10
+
+
+def test_frame_labels_follow_the_speed_and_are_unknown_where_nothing_was_aligned() -> None:
+    alignments = {"0": np.repeat(np.array([0, 1, 2], dtype=np.uint8), 9)}
+    sound = AudioStore(np.ones(32_000, dtype=np.int16), np.array([0, 16_000, 32_000]))
+    labels = _maker(sound, replace(NEUTRAL, speeds=(0.5,)), alignments).make([0, 1]).frame_labels
+    assert labels[0].tolist() == [0] * 18 + [1] * 18 + [2] * (labels.shape[1] - 36)
+    assert labels[1].unique().tolist() == [UNKNOWN_LABEL]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
+def test_a_spread_path_keeps_its_phones_in_order(symbols: list[int]) -> None:
+    path = np.array(symbols, dtype=np.uint8)
+    labels = spread(path, max_reach=2)
+    assert (labels[path != 0] == path[path != 0]).all()
+    reached = [bool(path[max(0, i - 2) : i + 3].any()) for i in range(len(path))]
+    assert (labels != 0).tolist() == reached, "a phone reaches two outputs to each side, the rest is silence"
+
+
+def test_alignments_are_read_as_they_were_written(tmp_path: Path) -> None:
+    written = Alignments(("a", "b"), {"x": np.array([0, 1], dtype=np.uint8), "y": np.array([2], dtype=np.uint8)})
+    written.write(tmp_path / "alignments.npz")
+    read = Alignments.read(tmp_path / "alignments.npz")
+    assert read.phones == written.phones
+    assert {name: own.tolist() for name, own in read.labels.items()} == {"x": [0, 1], "y": [2]}
+    (tmp_path / "alignments.npz").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="not a file of alignments"):
+        Alignments.read(tmp_path / "alignments.npz")
+
+
+@given(rows=st.integers(1, 40), columns=st.integers(1, 40), seed=st.integers(0, 9))
+def test_orthogonal_matrices_move_all_directions_alike(rows: int, columns: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    strengths = torch.linalg.svdvals(orthogonal(torch.randn(2, rows, columns)))
+    assert float(strengths.max()) < 1.5
 
 
 def test_the_learning_rate_warms_up_holds_and_decays_to_zero() -> None:
@@ -84,3 +166,16 @@ def test_the_learning_rate_warms_up_holds_and_decays_to_zero() -> None:
     assert learning_rate(9, 0.01, config) == learning_rate(500, 0.5, config) == 1.0
     assert learning_rate(900, 0.75, config) == pytest.approx(0.5)
     assert learning_rate(1000, 1.0, config) == pytest.approx(0.0)
+
+
+def test_realigned_labels_move_to_where_the_model_hears_them() -> None:
+    heard = torch.tensor([0, 1, 1, 0, 2, 2])
+    log_probs = torch.nn.functional.one_hot(heard, 3).float().mul(9).log_softmax(-1).expand(3, -1, -1)
+    known = torch.tensor([[1, 1, 1, 2, 2, 2], [1, 1, 2, 2, 2, 2], [UNKNOWN_LABEL] * 6])
+    three = torch.tensor([6, 6, 6])
+    phones = torch.tensor([1, 2, *[1, 2] * 4, 1, 2])
+    none = torch.zeros(0, dtype=torch.long)
+    batch = Batch(torch.zeros(3, 24, 1), three * 4, none, three * 0, phones, torch.tensor([2, 8, 2]), known)
+    labels = realigned(log_probs, three, batch, torch.zeros(3))
+    assert labels[0].equal(heard)
+    assert labels[1:].equal(known[1:]), "eight phones do not fit into six outputs; unknown labels stay unknown"

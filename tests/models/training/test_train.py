@@ -51,7 +51,7 @@ batch_seconds = 8.0
 grown_batch_seconds = 8.0
 learning_rate = 0.01
 warmup_updates = 5
-flat_start_updates = 10
+frame_weights = [1.0, 0.0]
 average_decay = 0.5
 """
 TONES_HZ = {"a": 300, "e": 700, "o": 1500, "u": 3000}
