@@ -75,14 +75,17 @@ class BeamDecoder:
     def decode(self, log_probs: Tensor, *, count: int = 1) -> list[Hypothesis]:
         """[outputs, P] float32 log probabilities of phones, on the CPU -> the `count` best readings, best first."""
         emissions = F.pad(log_probs, (0, 1), value=_NEVER)
-        found = self._decoder.decode(emissions.data_ptr(), *emissions.shape)
         hypotheses: dict[str, Hypothesis] = {}
-        for result in found:
+        worst = _IMPOSSIBLE
+        for result in self._decoder.decode(emissions.data_ptr(), *emissions.shape):
+            if len(hypotheses) >= count and result.score < worst:
+                break
             hypothesis = Hypothesis(self._timed_words(result.tokens, result.words), result.score)
             hypotheses.setdefault(hypothesis.text, hypothesis)
-            if len(hypotheses) == count:
-                break
-        return list(hypotheses.values())
+            worst = result.score
+        # flashlight orders hypotheses of one score by the addresses of their states, that is by chance. Homophones which
+        # the quantized language model holds for equally likely have one score.
+        return sorted(hypotheses.values(), key=lambda own: (-own.score, own.text))[:count]
 
     def _timed_words(self, path: Sequence[int], ends: Sequence[int]) -> tuple[TimedWord, ...]:
         """Words of a best path: one symbol an output, and a word's number where its last phone begins, else -1.

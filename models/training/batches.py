@@ -51,11 +51,12 @@ class Batch:
 
 
 def plan_epoch(
-    seconds: Sequence[float], batch_seconds: float, *, seed: int, short_first: bool = False
+    seconds: Sequence[float], batch_seconds: float, *, seed: int, world: int = 1, short_first: bool = False
 ) -> list[list[int]]:
     """Indices of each batch: similar lengths together, at most `batch_seconds` with padding, random order.
 
-    short_first: in order of length instead, the gentle start that takes CTC off its plateau.
+    world: processes that share the batches; those which they work on at a time are of similar length, as each waits
+    for the slowest. short_first: in order of length instead, the gentle start that takes CTC off its plateau.
     """
     random = np.random.default_rng(seed)
     jittered = np.asarray(seconds) * (1 + _LENGTH_JITTER * random.uniform(-1, 1, len(seconds)))
@@ -70,9 +71,12 @@ def plan_epoch(
         current.append(int(index))
     if current:
         batches.append(current)
-    if not short_first:
-        random.shuffle(batches)
-    return batches
+    if short_first:
+        return batches
+    groups = [batches[i : i + world] for i in range(0, len(batches), world)]
+    whole = groups[: len(batches) // world]
+    random.shuffle(whole)
+    return [batch for group in (*whole, *groups[len(whole) :]) for batch in group]
 
 
 class Targets:

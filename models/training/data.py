@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -107,21 +108,25 @@ def read_corpus(folder: Path) -> list[Utterance]:
 
 
 class AudioStore:
-    """Audio of many utterances as one memory-mapped int16 array at 16 kHz, mono.
+    """Audio of many utterances: int16 at 16 kHz, mono, one memory-mapped file a corpus.
 
     Decoding compressed speech costs more than the features; it is done once and the pages are shared by all processes.
     """
 
-    def __init__(self, samples: Int16Audio, offsets: npt.NDArray[np.int64]) -> None:
-        self._samples = samples
-        self._offsets = offsets
+    def __init__(self, utterances: Sequence[Int16Audio]) -> None:
+        self._utterances = utterances
 
     def __len__(self) -> int:
-        return len(self._offsets) - 1
+        return len(self._utterances)
 
     def __getitem__(self, index: int) -> Int16Audio:
         """[N] int16 samples of utterance `index`."""
-        return self._samples[self._offsets[index] : self._offsets[index + 1]]
+        return self._utterances[index]
+
+    @classmethod
+    def joined(cls, stores: Iterable[AudioStore]) -> AudioStore:
+        """The utterances of several stores, one after the other."""
+        return cls([own for store in stores for own in store._utterances])
 
     @classmethod
     def open(cls, utterances: Sequence[Utterance], cache: Path, *, jobs: int = 1) -> AudioStore:
@@ -138,7 +143,8 @@ class AudioStore:
                     file.write(audio.tobytes())
                     lengths.append(len(audio))
             np.save(offsets_path, np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
-        return cls(np.memmap(samples_path, dtype=np.int16, mode="r"), np.load(offsets_path))
+        samples, offsets = np.memmap(samples_path, dtype=np.int16, mode="r"), np.load(offsets_path)
+        return cls([samples[start:stop] for start, stop in itertools.pairwise(offsets)])
 
 
 def read_audio(path: Path) -> Int16Audio:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align
 
-from models.training.batches import UNKNOWN_LABEL, Batch
+from models.training.batches import Batch
 from models.vocabulary import BLANK
 
 _PRIOR_SCALE = 0.5  # how much of the labels' own frequency is taken out, so that silence does not spread
@@ -29,14 +29,14 @@ def align_phones(log_probs: Tensor, phones: Tensor) -> Tensor | None:
 def realigned(log_probs: Tensor, lengths: Tensor, batch: Batch, log_prior: Tensor) -> Tensor:
     """[B, outputs] frame labels as the model's frame head hears them now.
 
-    log_probs [B, outputs, P], lengths [B] outputs. log_prior [P]: how frequent each label is. A row without known
-    labels, or whose phones do not fit, keeps the labels of the batch.
+    log_probs [B, outputs, P], lengths [B] outputs. log_prior [P]: how frequent each label is. A row without phones, or
+    with more of them than fit, keeps the labels of the batch.
     """
     labels = batch.frame_labels.clone()
     scores = (log_probs - _PRIOR_SCALE * log_prior).float().cpu()
     wanted = torch.split(batch.phones.cpu(), batch.phone_lengths.tolist())
     for row, (length, phones) in enumerate(zip(lengths.tolist(), wanted, strict=True)):
         path = align_phones(scores[row, :length].contiguous(), phones)
-        if path is not None and int(labels[row, 0]) != UNKNOWN_LABEL:
+        if path is not None:
             labels[row, :length] = path.to(labels.device)
     return labels

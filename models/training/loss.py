@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.acoustic.lstm import AcousticConfig, AcousticModel, log_probs
+from models.acoustic.lstm import AcousticConfig, AcousticModel, Emissions, log_probs
 from models.acoustic.state import ChunkShape
 from models.training.batches import UNKNOWN_LABEL, Batch
 from models.training.forced_alignment import realigned
@@ -50,16 +50,21 @@ class ForwardLoss(nn.Module):
         """
         x, lengths = self.model.encode(batch.frames, batch.frame_lengths, shape)
         emissions = self.model.emissions(x, lengths)
-        letters = _ctc_loss(emissions.letters, emissions.lengths, batch.targets, batch.target_lengths)
-        phones = _ctc_loss(emissions.phones, emissions.lengths, batch.phones, batch.phone_lengths)
+        loss = ctc_loss(emissions, batch)
         if self.frame_head is None:
-            return letters + phones
+            return loss
         found = self.frame_head(x)
         labels = batch.frame_labels
         if realign and self.log_prior is not None:
             labels = realigned(found.detach(), emissions.lengths, batch, self.log_prior)
         frames = F.nll_loss(found.flatten(0, 1), labels.flatten(), ignore_index=UNKNOWN_LABEL)
-        return letters + phones + frame_weight * frames
+        return loss + frame_weight * frames
+
+
+def ctc_loss(emissions: Emissions, batch: Batch) -> Tensor:
+    """Loss a letter plus loss a phone."""
+    letters = _ctc_loss(emissions.letters, emissions.lengths, batch.targets, batch.target_lengths)
+    return letters + _ctc_loss(emissions.phones, emissions.lengths, batch.phones, batch.phone_lengths)
 
 
 def _ctc_loss(found: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:

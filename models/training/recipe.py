@@ -18,7 +18,8 @@ from models.training.augment import AugmentConfig
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """train, dev: corpus folders, relative to the folder given on the command line. units: word pieces of the
+    """train, dev: corpus folders, relative to the folder given on the command line. dev_utterances: about so many of
+    them are recognized after each epoch. units: word pieces of the
     vocabulary (V); 0: characters. shares: corpus (as in its manifest) -> part of it that an epoch sees, drawn anew for
     each; a corpus that is not named is seen whole."""
 
@@ -26,6 +27,7 @@ class DataConfig:
     shares: dict[str, float] = field(default_factory=dict)
     dev: str = "dev"
     units: int = 0
+    dev_utterances: int = 200
     min_seconds: float = 0.3
     max_seconds: float = 20.0
 
@@ -46,6 +48,7 @@ class ChunkConfig:
 class ScheduleConfig:
     """Epochs, batch sizes and the learning rate: linear warm-up, constant, cosine decay at the end.
 
+    minutes: the run ends after so much time, whatever its epochs; 0: no such end.
     batch_seconds: padded audio of one update of one process, at the beginning and after `grow_after_epochs`.
     realign_from_progress: from then on the model finds the frame labels itself, batch by batch.
     frame_weights: of the loss of frame labels at the beginning and at the end, linear between (`align.py`,
@@ -53,6 +56,7 @@ class ScheduleConfig:
     """
 
     epochs: int = 12
+    minutes: float = 0.0
     batch_seconds: float = 50.0
     grown_batch_seconds: float = 80.0
     grow_after_epochs: int = 2

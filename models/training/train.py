@@ -35,7 +35,7 @@ from models.package import UNITS
 from models.training.align import Alignments
 from models.training.batches import BatchMaker, Targets, plan_epoch, samples_of, share_of
 from models.training.data import AudioStore, Utterance, read_corpus, select
-from models.training.loss import ForwardLoss, FrameHead
+from models.training.loss import ForwardLoss, FrameHead, ctc_loss
 from models.training.muon import Muon
 from models.training.pronunciations import (
     PRONUNCIATIONS,
@@ -90,15 +90,21 @@ class Trainer:
         self.rank = int(os.environ.get("RANK", "0"))
         self.world = int(os.environ.get("WORLD_SIZE", "1"))
         keep = recipe.data
-        self.utterances: list[Utterance] = select(
-            (u for name in keep.train for u in read_corpus(data / name)),
-            lambda u: keep.min_seconds <= u.seconds <= keep.max_seconds and bool(u.transcript),
-        )
-        self.dev = read_corpus(data / keep.dev)
+        corpora = [
+            select(
+                read_corpus(data / name),
+                lambda u: keep.min_seconds <= u.seconds <= keep.max_seconds and bool(u.transcript),
+            )
+            for name in keep.train
+        ]
+        self.utterances: list[Utterance] = [u for corpus in corpora for u in corpus]
+        dev = read_corpus(data / keep.dev)
+        self.dev = dev[:: max(1, len(dev) // keep.dev_utterances)]
         with self._rank_zero_first():
             self.vocabulary = self._vocabulary()
             self.pronunciations = self._pronunciations()
-            train_store = AudioStore.open(self.utterances, cache, jobs=os.cpu_count() or 1)
+            jobs = os.cpu_count() or 1
+            train_store = AudioStore.joined(AudioStore.open(corpus, cache, jobs=jobs) for corpus in corpora)
             dev_store = AudioStore.open(self.dev, cache)
         self.features = self.start.features if self.start else self._normalization(train_store)
         log_mel = LogMel(self.features)
@@ -162,14 +168,16 @@ class Trainer:
         """Runs to the recipe's last epoch, writing a checkpoint every so often and a log row after every epoch."""
         schedule = self.recipe.schedule
         last_checkpoint = time.monotonic()
-        while self.epoch < schedule.epochs:
+        while self._done(0.0) < 1.0:
             plan = self._plan(self.epoch)
             losses: list[float] = []
             with self._progress(len(plan)) as progress:
                 task = progress.add_task(f"epoch {self.epoch + 1}/{schedule.epochs}", total=len(plan), loss=0.0)
                 progress.update(task, completed=self.done_in_epoch)
                 for indices in plan[self.done_in_epoch :]:
-                    at = (self.epoch + self.done_in_epoch / len(plan)) / schedule.epochs
+                    at = self._done(self.done_in_epoch / len(plan))
+                    if at >= 1.0:
+                        break
                     losses.append(self._step(indices, at))
                     self.done_in_epoch += 1
                     progress.update(task, advance=1, loss=float(np.mean(losses[-50:])))
@@ -185,6 +193,18 @@ class Trainer:
             if self.world > 1:
                 distributed.barrier()
 
+    def _done(self, of_epoch: float) -> float:
+        """How much of the run is done, 0 to 1: of its epochs, or of its time if that is sooner over."""
+        schedule = self.recipe.schedule
+        done = (self.epoch + of_epoch) / schedule.epochs
+        if schedule.minutes:
+            done = max(done, self._minutes() / schedule.minutes)
+        if self.world == 1:
+            return done
+        first = torch.tensor(done, dtype=torch.float64, device=self.device)
+        distributed.broadcast(first, src=0)  # clocks differ, and all processes have to stop at the same update
+        return float(first)
+
     def _plan(self, epoch: int) -> list[list[int]]:
         schedule = self.recipe.schedule
         grown = epoch >= schedule.grow_after_epochs
@@ -196,6 +216,7 @@ class Trainer:
             [self.utterances[i].seconds for i in seen],
             schedule.grown_batch_seconds if grown else schedule.batch_seconds,
             seed=seed,
+            world=self.world,
             short_first=epoch == 0 and not self.start,
         )
         return [[seen[i] for i in batch] for batch in share_of(batches, self.rank, self.world)]
@@ -240,12 +261,11 @@ class Trainer:
     def _report(self, train_loss: float) -> None:
         references, hypotheses, phone_references, phone_hypotheses = [], [], [], []
         loss, batches = 0.0, 0
-        evaluation = ForwardLoss(self.averaged)
         for indices in plan_epoch([u.seconds for u in self.dev], _DEV_BATCH_SECONDS, seed=0):
             batch = self.dev_batches.make(indices).to(self.device)
-            loss += float(evaluation(batch, None))
-            batches += 1
             found: Emissions = self.averaged(batch.frames, batch.frame_lengths)
+            loss += float(ctc_loss(found, batch))
+            batches += 1
             wanted = torch.split(batch.phones, batch.phone_lengths.tolist())
             rows = zip(indices, found.letters.cpu(), found.phones.cpu(), found.lengths.tolist(), wanted, strict=True)
             for index, letters, phones, length, phone_targets in rows:

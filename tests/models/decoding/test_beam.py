@@ -61,3 +61,11 @@ def test_a_lexicon_with_foreign_phones_is_refused(tiny_package: Path, tmp_path: 
     write_checksums(copy)
     with pytest.raises(PackageError, match="does not fit the model's phones"):
         BeamDecoder(open_package(copy))
+
+
+def test_readings_of_one_score_come_in_the_order_of_the_alphabet(decoder: BeamDecoder, package: Package) -> None:
+    """The toy language model holds all words for equally likely, so that silence is any one word as well as another."""
+    silence = torch.full((12, 1 + len(package.config.phones)), -3.0).log_softmax(-1)
+    found = decoder.decode(silence, count=6)
+    assert found == sorted(found, key=lambda own: (-own.score, own.text))
+    assert all(decoder.decode(silence, count=6) == found for _ in range(10))
