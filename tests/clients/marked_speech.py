@@ -87,28 +87,63 @@ class Reader:
         return pb.StreamingRecognizeResponse(results=[result], clock=clock)
 
 
+class Channels:
+    """Reads the marks of each channel by itself."""
+
+    def __init__(self, sample_rate_hz: int, channels: int) -> None:
+        self._readers = [Reader(sample_rate_hz) for _ in range(channels)]
+        self._rest = b""
+
+    def accept(self, audio: bytes) -> Iterator[pb.StreamingRecognizeResponse]:
+        audio, frame_bytes = self._rest + audio, 2 * len(self._readers)
+        whole = len(audio) // frame_bytes * frame_bytes
+        self._rest = audio[whole:]
+        samples = struct.unpack(f"<{whole // 2}h", audio[:whole])
+        for tag, reader in enumerate(self._readers, start=1):
+            channel = samples[tag - 1 :: len(self._readers)]
+            yield from _tagged(reader.accept(struct.pack(f"<{len(channel)}h", *channel)), tag)
+
+    def finish(self) -> Iterator[pb.StreamingRecognizeResponse]:
+        for tag, reader in enumerate(self._readers, start=1):
+            yield from _tagged(reader.finish(), tag)
+
+
+def _tagged(
+    responses: Iterator[pb.StreamingRecognizeResponse], channel_tag: int
+) -> Iterator[pb.StreamingRecognizeResponse]:
+    for response in responses:
+        for result in response.results:
+            result.channel_tag = channel_tag
+        yield response
+
+
 class MarkedSpeech(SpeechServicer):
-    """breaks: for each of the next calls, after how many messages it ends, and with which status; then none does."""
+    """breaks: for each of the next calls, after how many bytes it ends (None: never), and with which status."""
 
     def __init__(self) -> None:
         self.calls = 0
-        self.breaks: list[tuple[int, grpc.StatusCode]] = []
+        self.breaks: list[tuple[int | None, grpc.StatusCode]] = []
 
     def StreamingRecognize(
         self, requests: Iterator[pb.StreamingRecognizeRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.StreamingRecognizeResponse]:
         self.calls += 1
-        left, status = self.breaks.pop(0) if self.breaks else (-1, grpc.StatusCode.OK)
+        left, status = self.breaks.pop(0) if self.breaks else (None, grpc.StatusCode.OK)
         config = next(requests).config
-        yield pb.StreamingRecognizeResponse(model="marks", clock=pb.AudioClock())
-        reader = Reader(config.audio.sample_rate_hz or SAMPLE_RATE_HZ)
+        yield pb.StreamingRecognizeResponse(model="marks", stream_id=str(self.calls), clock=pb.AudioClock())
+        rate_hz = config.audio.sample_rate_hz or SAMPLE_RATE_HZ
+        reader = Channels(rate_hz, config.audio.channels) if config.audio.separate_channels else Reader(rate_hz)
         for request in requests:
-            if left == 0:
+            if left is not None and left <= 0:
                 context.abort(status, "as the test wants it")
-            left -= 1
+            left = None if left is None else left - len(request.audio)
             for response in reader.accept(request.audio):
                 if config.interim_results or response.results[0].is_final:
                     yield response
+                    if response.results[0].is_final and config.endpointing.single_utterance:
+                        if status is not grpc.StatusCode.OK:
+                            context.abort(status, "before it can say that all is well")
+                        return
         yield from reader.finish()
 
 

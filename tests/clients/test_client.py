@@ -66,15 +66,55 @@ def test_options_reach_the_server(server: Any, caller: Any) -> None:
         max_utterance_s=30,
         interim_results=False,
         latency_ms=320,
+        separate_channels=True,
+        phrase_hints=["anna", hearken.PhraseHint("van der berg", 4.5)],
+        beam_size=20,
+        language_model_weight=0.0,
+        word_bonus=-0.5,
+        automatic_punctuation=True,
+        inverse_text_normalization=True,
+        profanity_filter=True,
+        replacements={"hark in": "Hearken"},
+        single_utterance=True,
+        no_speech_timeout_s=5,
+        on_event=print,
     )
     assert server.speech.configs == [
         pb.StreamingConfig(
-            audio=pb.AudioConfig(encoding="MULAW", sample_rate_hz=8000, channels=2),
-            recognition=pb.RecognitionConfig(model="big", language="en-US", max_alternatives=3, word_info=True),
-            endpointing=pb.EndpointingConfig(end_silence_s=0.5, max_utterance_s=30),
+            audio=pb.AudioConfig(encoding="MULAW", sample_rate_hz=8000, channels=2, separate_channels=True),
+            recognition=pb.RecognitionConfig(
+                model="big",
+                language="en-US",
+                max_alternatives=3,
+                word_info=True,
+                phrase_hints=[pb.PhraseHint(phrase="anna"), pb.PhraseHint(phrase="van der berg", boost=4.5)],
+                decoder=pb.DecoderConfig(beam_size=20, language_model_weight=0, word_bonus=-0.5),
+                text=pb.TextConfig(
+                    automatic_punctuation=True,
+                    inverse_text_normalization=True,
+                    profanity_filter=True,
+                    replacements=[pb.Replacement(search="hark in", replace="Hearken")],
+                ),
+            ),
+            endpointing=pb.EndpointingConfig(
+                end_silence_s=0.5, max_utterance_s=30, single_utterance=True, no_speech_timeout_s=5
+            ),
             latency=pb.LATENCY_320_MS,
+            speech_events=True,
         )
     ]
+
+
+def test_every_field_of_the_protocol_can_be_asked_for() -> None:
+    """What the test above sends leaves no field of a request unset."""
+    asked = {keyword for options in (hearken.StreamOptions,) for keyword in options.__annotations__}
+    asked |= set(hearken.TranscribeOptions.__annotations__)
+    fields = {
+        field.name
+        for message in (pb.AudioConfig, pb.RecognitionConfig, pb.DecoderConfig, pb.TextConfig, pb.EndpointingConfig)
+        for field in message.DESCRIPTOR.fields
+    }
+    assert fields - {"decoder", "text"} <= asked
 
 
 def test_without_options_the_server_decides(server: Any, caller: Any) -> None:
@@ -93,7 +133,11 @@ def test_raw_audio_is_16_bit_unless_said_otherwise(server: Any, caller: Any) -> 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"latency_ms": 100}, "160, 320, 640 or 1280"), ({"sample_rate_hz": 2**40}, "cannot be sent")],
+    [
+        ({"latency_ms": 100}, "160, 320, 640 or 1280"),
+        ({"sample_rate_hz": 2**40}, "cannot be sent"),
+        ({"phrase_hints": "anna"}, "a list of texts"),
+    ],
 )
 def test_an_option_that_cannot_be_sent_is_refused_at_once(
     server: Any, caller: Any, options: dict[str, Any], sentence: str
@@ -118,6 +162,8 @@ def test_results_come_with_all_that_the_server_says(server: Any, caller: Any) ->
         stability=0.5,
         committed_chars=4,
         clock=hearken.AudioClock(1.0, 0.75),
+        model="fake",
+        stream_id="s1",
     )
     assert interim.clock.lag_s == 0.25
     words = (hearken.Word("good", 0.0, 0.75), hearken.Word("morning", 0.75, 1.5))
@@ -129,8 +175,30 @@ def test_results_come_with_all_that_the_server_says(server: Any, caller: Any) ->
         stability=1.0,
         language="en-US",
         clock=hearken.AudioClock(1.5, 1.5),
+        model="fake",
+        stream_id="s1",
     )
     assert (second.text, second.utterance) == ("is anybody there", 1)
+
+
+def test_events_are_told_before_the_results_of_their_response(server: Any, caller: Any, make_final: Any) -> None:
+    def speak(requests: Any, context: Any) -> Any:
+        server.speech.take(requests)
+        yield pb.StreamingRecognizeResponse(event=pb.SpeechEvent(type="SPEECH_BEGIN", time_s=0.5, channel_tag=2))
+        yield pb.StreamingRecognizeResponse(event=pb.SpeechEvent(type=99))  # of a later version of the protocol
+        final = make_final("good")
+        final.event.type = pb.SpeechEvent.END_OF_UTTERANCE
+        yield final
+
+    server.speech.script = speak
+    told: list[Any] = []
+    (result,) = caller.stream(server.address, [b"\0\0"], sample_rate_hz=16_000, on_event=told.append)
+    assert server.speech.configs[0].speech_events
+    assert told == [
+        hearken.SpeechEvent(hearken.SpeechEventType.SPEECH_BEGIN, 0.5, 2),
+        hearken.SpeechEvent(hearken.SpeechEventType.END_OF_UTTERANCE, 0.0),
+    ]
+    assert result.text == "good"
 
 
 def test_models_are_listed(server: Any, caller: Any) -> None:
@@ -177,10 +245,55 @@ def test_arrays_of_int16_are_audio(server: Any, caller: Any) -> None:
     assert b"".join(server.speech.audio) == samples.tobytes() + b"abcd"
 
 
-@pytest.mark.parametrize("chunk", [np.zeros(10, np.float32), "text", 7], ids=["floats", "text", "a number"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_of_floats_are_scaled_and_clipped(server: Any, caller: Any, dtype: Any) -> None:
+    caller.stream(server.address, [np.array([-1.5, -1, -0.5, 0, 0.5, 1, 1.5], dtype)], sample_rate_hz=16_000)
+    heard = np.frombuffer(b"".join(server.speech.audio), np.int16)
+    assert heard.tolist() == [-32768, -32767, -16384, 0, 16384, 32767, 32767]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [np.full(10, 12_000.0), np.array([np.nan]), np.zeros(10, np.uint8), "text", 7, np.int16(7)],
+    ids=["loud floats", "nan", "bytes", "text", "a number", "a number of numpy's"],
+)
 def test_what_is_not_audio_is_refused(server: Any, caller: Any, chunk: Any) -> None:
-    with pytest.raises(hearken.AudioError, match="int16"):
+    with pytest.raises(hearken.AudioError, match="arrays"):
         caller.stream(server.address, [b"\0\0", chunk], sample_rate_hz=16_000)
+
+
+@pytest.mark.parametrize("seconds", [1, 60], ids=["sent whole", "streamed"])
+def test_an_array_is_a_recording(server: Any, caller: Any, seconds: int) -> None:
+    samples = np.arange(seconds * 16_000 * 2, dtype=np.int32).astype(np.int16).reshape(-1, 2)
+    transcript = caller.transcribe(server.address, samples, sample_rate_hz=16_000)
+    sent = server.speech.recognized[0].audio if seconds == 1 else b"".join(server.speech.audio)
+    assert sent == samples.tobytes()
+    config = server.speech.recognized[0].audio_config if seconds == 1 else server.speech.configs[0].audio
+    assert config == pb.AudioConfig(encoding="LINEAR16", sample_rate_hz=16_000, channels=2)
+    assert transcript.text == TEXT
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [({}, "give sample_rate_hz"), ({"sample_rate_hz": 8000, "channels": 3}, "channels=3 does not fit")],
+)
+def test_an_array_that_is_not_told_of_is_refused(caller: Any, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(hearken.AudioError, match=sentence):
+        caller.transcribe("127.0.0.1:1", np.zeros((10, 2), np.int16), **options)
+
+
+def test_channels_of_a_flat_array_are_interleaved(server: Any, caller: Any) -> None:
+    caller.stream(server.address, np.zeros(10, np.int16), sample_rate_hz=8000, channels=2)
+    assert server.speech.configs[0].audio.channels == 2
+
+
+def test_compressed_audio_is_sent_as_it_is(server: Any, caller: Any, tmp_path: Any) -> None:
+    path = tmp_path / "talk.flac"
+    path.write_bytes(b"fLaC and so on" * 5000)
+    transcript = caller.transcribe(server.address, path, encoding=hearken.Encoding.FLAC)
+    assert b"".join(server.speech.audio) == path.read_bytes()
+    assert server.speech.configs[0].audio == pb.AudioConfig(encoding="FLAC")
+    assert (transcript.text, transcript.audio_s) == (TEXT, 4.0)
 
 
 def test_what_cannot_be_iterated_over_is_refused(server: Any, caller: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -11,11 +12,14 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import hearken
 from hearken._audio import AudioFormat
 from hearken._reconnect import Attempts
 from hearken._replay import ReplayBuffer
+from hearken.v1 import speech_pb2 as pb
 from tests.clients.marked_speech import SAMPLE_RATE_HZ, MarkedServer, Proxy, marked_audio
 
 WORDS = 200
@@ -104,7 +108,7 @@ def test_servers_that_stop_in_between_change_nothing(
 ) -> None:
     audio = marked_audio(WORDS, seed=7)
     expected = undisturbed(marked_server, audio)
-    marked_server.speech.breaks = [(messages, status) for messages in (20, 0, 10, 1, 30, 5)]
+    marked_server.speech.breaks = [(sent, status) for sent in (30_000, 0, 15_000, 1500, 45_000, 7500)]
     marked_server.speech.calls = 0
     results = caller.stream(marked_server.address, spoken(audio), **RAW)
     assert marked_server.speech.calls == 7
@@ -130,9 +134,125 @@ def test_a_server_that_is_killed_and_started_again_on_its_port_changes_nothing(c
     assert_unbroken(results)
 
 
+def two_channels(seed: int) -> list[bytes]:
+    """Two speakers with words and silences of their own, interleaved, cut anywhere."""
+    one, other = (b"".join(marked_audio(WORDS, channel_seed)) for channel_seed in (seed, seed + 1))
+    length = max(len(one), len(other))
+    both = bytearray(2 * length)
+    for first, channel in enumerate((one, other)):
+        samples = channel.ljust(length, b"\0")
+        both[2 * first :: 4], both[2 * first + 1 :: 4] = samples[::2], samples[1::2]
+    luck = random.Random(seed)
+    cuts = sorted({0, len(both), *(luck.randrange(len(both)) for _ in range(WORDS))})
+    return [bytes(both[start:end]) for start, end in itertools.pairwise(cuts)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_separate_channels_each_go_on_from_their_own_last_final_result(
+    marked_server: MarkedServer, caller: Any, seed: int
+) -> None:
+    audio, options = two_channels(seed), RAW | {"channels": 2, "separate_channels": True}
+    expected = caller.stream(marked_server.address, audio, **options)
+    luck = random.Random(seed)
+    marked_server.speech.breaks = [(luck.randint(0, 60_000), grpc.StatusCode.UNAVAILABLE) for _ in range(6)]
+    results = caller.stream(marked_server.address, spoken(audio), **options)
+    assert not marked_server.speech.breaks
+    for tag in (1, 2):
+        of_channel = finals([result for result in results if result.channel_tag == tag])
+        words = [word for *_, words in of_channel for word, _, _ in words]
+        assert words == [f"w{i}" for i in range(1, WORDS + 1)]
+        assert of_channel == finals([result for result in expected if result.channel_tag == tag])
+
+
+@given(
+    encoding=st.sampled_from([hearken.Encoding.LINEAR16, hearken.Encoding.MULAW, hearken.Encoding.ALAW]),
+    channels=st.integers(1, 6),
+    data=st.data(),
+)
+@settings(deadline=None, max_examples=30)
+def test_what_is_settled_of_one_channel_is_silent_when_it_is_sent_again(
+    encoding: hearken.Encoding, channels: int, data: st.DataObject
+) -> None:
+    rate_hz, width = 8000, encoding.sample_bytes
+    frames = 6000
+    samples = [bytes([1 + channel]) * width for channel in range(channels)]
+    replay = ReplayBuffer(AudioFormat(encoding, rate_hz, channels), 10**6, tracks=channels)
+    replay.append(b"".join(samples) * frames)
+    while replay.has_unsent:
+        replay.take()
+    settled = [data.draw(st.integers(0, frames)) for _ in range(channels)]
+    for channel, frame in enumerate(settled):
+        replay.settle(frame / rate_hz, channel)
+    replay.rewind()
+    again = b""
+    while replay.has_unsent:
+        again += replay.take()
+    assert again == b"".join(
+        encoding.silence if frame < settled[channel] else samples[channel]
+        for frame in range(min(settled), frames)
+        for channel in range(channels)
+    )
+
+
+def test_a_single_utterance_that_was_heard_is_not_followed_by_another(marked_server: MarkedServer, caller: Any) -> None:
+    marked_server.speech.breaks = [(None, grpc.StatusCode.UNAVAILABLE)]
+    results = caller.stream(marked_server.address, marked_audio(WORDS, seed=1), single_utterance=True, **RAW)
+    assert [result.utterance for result in results if result.is_final] == [0]
+    assert marked_server.speech.calls == 1
+
+
+def event(kind: str, time_s: float, clock_s: float) -> pb.StreamingRecognizeResponse:
+    return pb.StreamingRecognizeResponse(
+        event=pb.SpeechEvent(type=kind, time_s=time_s),  # type: ignore[arg-type]
+        clock=pb.AudioClock(received_s=clock_s, recognized_s=clock_s),
+    )
+
+
+def test_events_have_the_times_of_the_whole_stream_and_come_once(server: Any, caller: Any, make_final: Any) -> None:
+    calls = [
+        [
+            event("SPEECH_BEGIN", 0.1, 0.2),
+            make_final("good", 0.0, 0.5),
+            event("SPEECH_END", 0.5, 0.5),
+            event("SPEECH_BEGIN", 0.7, 0.8),
+        ],
+        [event("SPEECH_BEGIN", 0.25, 0.3), event("SPEECH_END", 0.5, 0.5), make_final("morning", 0.0, 0.5)],
+    ]
+
+    def speak(requests: Any, context: Any) -> Any:
+        next(requests)
+        yield from calls.pop(0)
+        if calls:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "as the test wants it")
+        server.speech.take(requests)
+
+    server.speech.script = speak
+    told: list[hearken.SpeechEvent] = []
+    audio = [bytes(2 * SAMPLE_RATE_HZ)]
+    results = caller.stream(server.address, audio, on_event=told.append, **RAW)
+    assert [(result.text, result.start_s) for result in results] == [("good", 0.0), ("morning", 0.5)]
+    assert [(event.type.value, event.time_s) for event in told] == [
+        ("SPEECH_BEGIN", 0.1),
+        ("SPEECH_END", 0.5),
+        ("SPEECH_BEGIN", 0.7),
+        ("SPEECH_END", 1.0),
+    ]
+
+
+def test_no_speech_is_an_end_and_not_a_reason_to_try_again(server: Any, caller: Any) -> None:
+    def silence(requests: Any, context: Any) -> Any:
+        next(requests)
+        yield event("NO_SPEECH_TIMEOUT", 5.0, 5.0)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "before it can say that all is well")
+
+    server.speech.script = silence
+    assert caller.stream(server.address, [bytes(100)], no_speech_timeout_s=5, **RAW) == []
+    assert len(server.speech.contexts) == 1
+
+
 def test_a_transcript_survives_too(marked_server: MarkedServer, caller: Any) -> None:
     audio = marked_audio(WORDS, seed=9)
-    marked_server.speech.breaks = [(2, grpc.StatusCode.UNAVAILABLE)]
+    marked_server.speech.breaks = [(30_000, grpc.StatusCode.UNAVAILABLE)]
     transcript = caller.transcribe(marked_server.address, iter(audio), **RAW)
     assert transcript.text.split() == [f"w{i}" for i in range(1, WORDS + 1)]
     assert transcript.audio_s == pytest.approx(sum(map(len, audio)) / 2 / SAMPLE_RATE_HZ)
@@ -157,7 +277,7 @@ def test_a_server_that_is_full_is_asked_again_only_by_a_stream_that_has_lost_its
 ) -> None:
     audio = marked_audio(WORDS, seed=2)
     expected = undisturbed(marked_server, audio)
-    marked_server.speech.breaks = [(2, grpc.StatusCode.UNAVAILABLE), (0, grpc.StatusCode.RESOURCE_EXHAUSTED)]
+    marked_server.speech.breaks = [(30_000, grpc.StatusCode.UNAVAILABLE), (0, grpc.StatusCode.RESOURCE_EXHAUSTED)]
     assert finals(caller.stream(marked_server.address, audio, **RAW)) == expected
 
 
@@ -175,7 +295,7 @@ def test_the_time_for_the_whole_call_covers_all_attempts(marked_server: MarkedSe
 
 
 def test_more_audio_than_is_kept_is_an_error_and_not_a_gap(marked_server: MarkedServer, caller: Any) -> None:
-    marked_server.speech.breaks = [(4, grpc.StatusCode.UNAVAILABLE)]
+    marked_server.speech.breaks = [(64_000, grpc.StatusCode.UNAVAILABLE)]
     connection = {"reconnect": hearken.Reconnect(buffer_bytes=20_000)}
     silence = [bytes(16_000)] * 20
     with pytest.raises(hearken.ConnectionFailed, match=r"raise Reconnect\.buffer_bytes"):

@@ -16,9 +16,20 @@ from hearken._errors import (
     ServerError,
 )
 from hearken._microphone import Microphone
-from hearken._options import Encoding, StreamOptions, TranscribeOptions
+from hearken._options import Encoding, PhraseHint, StreamOptions, TranscribeOptions
 from hearken._reconnect import Reconnect
-from hearken._results import Alternative, AudioClock, Latency, Model, Result, Transcript, Word, WordErrorRate
+from hearken._results import (
+    Alternative,
+    AudioClock,
+    Latency,
+    Model,
+    Result,
+    SpeechEvent,
+    SpeechEventType,
+    Transcript,
+    Word,
+    WordErrorRate,
+)
 from hearken._subtitles import to_srt, to_vtt
 
 __all__ = [
@@ -40,10 +51,13 @@ __all__ = [
     "Microphone",
     "MissingExtra",
     "Model",
+    "PhraseHint",
     "Reconnect",
     "Result",
     "ServerBusy",
     "ServerError",
+    "SpeechEvent",
+    "SpeechEventType",
     "StreamOptions",
     "TranscribeOptions",
     "Transcript",

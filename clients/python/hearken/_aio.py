@@ -121,7 +121,7 @@ class AsyncClient:
     async def _results(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Result, None]:
         async with aclosing(self._exchange(request, timeout_s).responses()) as responses:
             async for response in responses:
-                for result in _wire.results_of(response):
+                for result in request.results_of(response):
                     yield result
 
     def _exchange(self, request: Request, timeout_s: float | None) -> AsyncExchange:

@@ -66,7 +66,7 @@ class AsyncExchange:
                     if self._closed.is_set():
                         raise
                     delay_s = self._resumption.delay_s(error)
-                    if self._replay.is_settled:
+                    if self._resumption.is_complete:
                         return
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._closed.wait(), delay_s)

@@ -9,6 +9,7 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike, fspath
 from typing import Any, BinaryIO, Protocol, TypeAlias, TypeGuard, cast
 
@@ -21,6 +22,9 @@ from hearken._soundfile import SoundFileReader
 MESSAGE_LIMIT_BYTES = 16 * 1024
 
 _CONTAINERS = (b"fLaC", b"OggS", b"ID3")  # with these beginnings audio is not taken for raw samples
+
+_FULL_SCALE = 32767
+_LOUDEST_FLOAT = 2.0  # what is louder was not meant to be between -1 and 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,18 @@ class AudioFormat:
                 raise AudioError(f"{name}={said} does not fit this audio, which has {true}; leave it out")
 
 
-class Int16Array(Protocol):
-    """A numpy array of int16, as far as it is used here."""
+class Samples(Protocol):
+    """A numpy array, as far as it is used here: int16, or floats from -1 to 1; [frames] or [frames, channels]."""
 
     @property
     def dtype(self) -> Any: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
     def tobytes(self) -> bytes: ...
+    def __getitem__(self, frames: slice) -> Samples: ...
 
 
-AudioChunk: TypeAlias = bytes | bytearray | memoryview | Int16Array
+AudioChunk: TypeAlias = bytes | bytearray | memoryview | Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,8 @@ class AudioFile:
 
     source: a path, the bytes of a file, or a binary file object (a pipe will do; then it can be iterated over once).
     WAV is read without help: PCM of 8, 16, 24 and 32 bits becomes 16 bits, mu-law and A-law go to the server as they
-    are. FLAC, Ogg, MP3 and others need the extra `audio`.
+    are. FLAC, Ogg, MP3 and others need the extra `audio`; or, with `encoding` FLAC or OGG_OPUS, the file is sent as it
+    is and the server decodes it (then it has no pace, and no stream of it outlives a lost connection).
 
     sample_rate_hz, channels, encoding: for raw audio without a header.
     pace: how fast chunks come: 1.0 as fast as it was spoken, 2.0 twice as fast, None as fast as it can be read.
@@ -95,6 +103,8 @@ class AudioFile:
             raise ValueError(f"pace is {pace}; it must be more than 0, where 1.0 is the speed of speech")
         if chunk_ms < 1:
             raise ValueError(f"chunk_ms is {chunk_ms}; it must be at least 1")
+        if pace is not None and encoding is not None and encoding.is_compressed:
+            raise ValueError(f"{encoding.value} is sent as it is and has no pace; leave the encoding out to decode it")
         self._source = source
         self._declared = AudioFormat(encoding, sample_rate_hz, channels)
         self._pace = pace
@@ -112,12 +122,12 @@ class AudioFile:
 
     @property
     def sample_rate_hz(self) -> int:
-        """Samples per second of one channel."""
-        return cast(int, self.format.sample_rate_hz)
+        """Samples per second of one channel; 0 if only the server will know."""
+        return self.format.sample_rate_hz or 0
 
     @property
     def duration_s(self) -> float | None:
-        """Length in seconds; None for a pipe."""
+        """Length in seconds; None for a pipe, and if only the server will know."""
         return None if self.frame_count is None else self.frame_count / self.sample_rate_hz
 
     def __iter__(self) -> Iterator[bytes]:
@@ -141,6 +151,9 @@ class AudioFile:
         return open(fspath(cast(str, self._source)), "rb")
 
     def _chunks(self, opened: _Opened) -> Iterator[bytes]:
+        if self.format.encoding is not None and self.format.encoding.is_compressed:
+            yield from iter(lambda: opened.read(MESSAGE_LIMIT_BYTES), b"")
+            return
         chunk_frames = max(1, self.sample_rate_hz * self._chunk_ms // 1000)
         started_s = time.monotonic()
         spoken_s = 0.0
@@ -153,15 +166,33 @@ class AudioFile:
 
 
 def chunk_bytes(chunk: AudioChunk) -> bytes:
-    """One piece of audio as bytes. Raises AudioError for what is neither bytes nor int16 samples."""
-    if isinstance(chunk, bytes | bytearray | memoryview):
+    """One piece of audio as bytes. Raises AudioError for what is neither bytes nor samples."""
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, bytearray | memoryview):
         return bytes(chunk)
-    dtype = getattr(chunk, "dtype", None)
-    if dtype is None:
-        raise AudioError(f"audio comes as bytes or as numpy arrays of int16, not as {type(chunk).__name__}")
-    if dtype.str != "<i2":
-        raise AudioError(f"audio arrays hold int16, not {dtype}; scale floats by 32767 and use .astype('int16')")
-    return chunk.tobytes()
+    if not is_samples(chunk):
+        raise AudioError(f"audio comes as bytes or as numpy arrays, not as {type(chunk).__name__}")
+    match chunk.dtype.str:
+        case "<i2":
+            return chunk.tobytes()
+        case "<f4" | "<f8":
+            return _int16_of_floats(chunk)
+    raise AudioError(f"audio arrays hold int16, or floats from -1 to 1, not {chunk.dtype}")
+
+
+def _int16_of_floats(samples: Any) -> bytes:
+    # The array brings numpy's operations with it: this library itself needs no numpy.
+    loudest = abs(samples).max(initial=0.0)
+    if not loudest <= _LOUDEST_FLOAT:
+        raise AudioError(f"audio arrays of floats hold values from -1 to 1, not {loudest:g}; scale them, or use int16")
+    audio: bytes = (samples * _FULL_SCALE).round().clip(-_FULL_SCALE - 1, _FULL_SCALE).astype("<i2").tobytes()
+    return audio
+
+
+def is_samples(audio: object) -> TypeGuard[Samples]:
+    """Whether audio is a numpy array (and not a number of numpy's, which has a dtype too)."""
+    return bool(getattr(audio, "shape", ())) and hasattr(audio, "dtype") and hasattr(audio, "tobytes")
 
 
 def is_recording(audio: object) -> TypeGuard[str | PathLike[str] | bytes | BinaryIO]:
@@ -174,6 +205,8 @@ def _is_file(source: object) -> TypeGuard[BinaryIO]:
 
 
 def _open(file: BinaryIO, declared: AudioFormat) -> _Opened:
+    if declared.encoding is not None and declared.encoding.is_compressed:
+        return _Opened(declared, None, partial(_read_fully, file))
     head = _read_fully(file, _wav.RIFF_BYTES)
     if _wav.is_wav(head):
         try:

@@ -113,7 +113,7 @@ class Client:
     def _results(self, request: Request, timeout_s: float | None) -> Generator[Result, None, None]:
         with closing(self._exchange(request, timeout_s).responses()) as responses:
             for response in responses:
-                yield from _wire.results_of(response)
+                yield from request.results_of(response)
 
     def _exchange(self, request: Request, timeout_s: float | None) -> Exchange:
         self._check_open()

@@ -57,7 +57,7 @@ class Exchange:
                         raise
                     with self._feed.changed:
                         delay_s = self._resumption.delay_s(error)
-                        if self._resumption.replay.is_settled:
+                        if self._resumption.is_complete:
                             return
                     if self._closed.wait(delay_s):
                         raise

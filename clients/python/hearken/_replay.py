@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from hearken import _wav
 from hearken._audio import MESSAGE_LIMIT_BYTES, AudioFormat
+from hearken._options import Encoding
 
 
 class ReplayBuffer:
@@ -17,17 +18,26 @@ class ReplayBuffer:
 
     Audio that is still to be sent is never dropped. If all there is outgrows the limit, the oldest that was sent is; if
     that is needed again, `can_rewind` says no.
+
+    tracks: how many parts of the audio are settled each by itself: the channels, or 1 for all of them together. What is
+    sent again begins where the least settled track ends; until their own ends the others are silent in it.
     """
 
     def __init__(
-        self, audio_format: AudioFormat, limit_bytes: int, clock: Callable[[], float] = time.monotonic
+        self,
+        audio_format: AudioFormat,
+        limit_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        tracks: int = 1,
     ) -> None:
         self._format = audio_format
         self._limit_bytes = limit_bytes
         self._clock = clock
         self._began_s = clock()
         self._kept = bytearray()
-        self._start = self._next = self._settled = 0
+        self._start = self._next = 0
+        self._settled_of_tracks = [0] * tracks
         self._head = b""
         self._has_header = audio_format.sample_rate_hz is None
         self.is_finished = False
@@ -88,21 +98,26 @@ class ReplayBuffer:
     def take(self) -> bytes:
         """The next message to be sent."""
         offset = self._next - self._start
-        audio = bytes(self._kept[offset : offset + MESSAGE_LIMIT_BYTES])
+        audio = self._kept[offset : offset + MESSAGE_LIMIT_BYTES]
+        self._silence_settled(audio)
         self._next += len(audio)
         self._drop()
-        return audio
+        return bytes(audio)
 
-    def settle(self, time_s: float) -> None:
-        """The audio before this time is not needed again."""
-        if self.is_seekable:
+    def settle(self, time_s: float, track: int = 0) -> None:
+        """The audio of a track before this time is not needed again."""
+        if self.is_seekable and track < len(self._settled_of_tracks):
             position = round(time_s * self._sample_rate_hz) * self._format.frame_bytes
-            self._settled = max(self._settled, min(position, self._next))
+            self._settled_of_tracks[track] = max(self._settled_of_tracks[track], min(position, self._next))
             self._drop()
 
     def rewind(self) -> None:
         """Begins to give what is not settled from its beginning; only if `can_rewind`."""
         self._next = self._settled
+
+    @property
+    def _settled(self) -> int:
+        return min(self._settled_of_tracks)
 
     @property
     def _end(self) -> int:
@@ -114,6 +129,18 @@ class ReplayBuffer:
 
     def _seconds(self, position: int) -> float:
         return position / self._format.frame_bytes / self._sample_rate_hz if position else 0.0
+
+    def _silence_settled(self, audio: bytearray) -> None:
+        """Silences, in audio that begins at `_next`, what is settled of some tracks but not of all."""
+        if max(self._settled_of_tracks) <= self._next:
+            return
+        silence = (self._format.encoding or Encoding.LINEAR16).silence
+        for track, settled in enumerate(self._settled_of_tracks):
+            end = max(0, min(len(audio), settled - self._next))
+            for i, value in enumerate(silence):
+                first = (track * len(silence) + i - self._next) % self._format.frame_bytes
+                places = slice(first, end, self._format.frame_bytes)
+                audio[places] = bytes([value]) * len(range(*places.indices(len(audio))))
 
     def _drop(self) -> None:
         surplus = self._end - self._limit_bytes if self.is_seekable else self._next

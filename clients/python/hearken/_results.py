@@ -6,7 +6,7 @@ Nothing here knows the wire; `_wire.py` makes these from messages.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 
 class Latency(IntEnum):
@@ -83,6 +83,7 @@ class Result:
     committed_chars: leading characters of an interim text that no later one changes.
     language: BCP-47, or "" if the server does not say.
     clock: where the stream stood when this result was sent; None for a recording that was sent whole.
+    model: name of the model in use. stream_id: the server's, as in its logs; after a reconnect another one.
     """
 
     alternatives: tuple[Alternative, ...]
@@ -95,6 +96,8 @@ class Result:
     committed_chars: int = 0
     language: str = ""
     clock: AudioClock | None = None
+    model: str = ""
+    stream_id: str = ""
 
     @property
     def text(self) -> str:
@@ -114,6 +117,31 @@ class Result:
     def __repr__(self) -> str:
         kind = "final" if self.is_final else "interim"
         return f"<Result {kind} {self.start_s:.2f}-{self.end_s:.2f} s {self.text!r}>"
+
+
+class SpeechEventType(Enum):
+    """What has happened in the audio."""
+
+    SPEECH_BEGIN = "SPEECH_BEGIN"
+    SPEECH_END = "SPEECH_END"
+    END_OF_UTTERANCE = "END_OF_UTTERANCE"
+    NO_SPEECH_TIMEOUT = "NO_SPEECH_TIMEOUT"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SpeechEvent:
+    """Something that has happened in the audio, and when.
+
+    channel_tag: whose, from 1, when channels are recognized separately; otherwise 0.
+    """
+
+    type: SpeechEventType
+    time_s: float
+    channel_tag: int = 0
+
+    def __repr__(self) -> str:
+        channel = f" channel {self.channel_tag}" if self.channel_tag else ""
+        return f"<SpeechEvent {self.type.value} {self.time_s:.2f} s{channel}>"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

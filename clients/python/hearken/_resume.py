@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hearken import _wire
+from collections import defaultdict
+
 from hearken._audio import AudioFormat
 from hearken._errors import ConnectionFailed, HearkenError
 from hearken._options import Encoding
@@ -13,40 +14,68 @@ from hearken.v1 import speech_pb2 as pb
 
 
 class Resumption:
-    """All that one stream remembers in order to go on. Who waits, with a thread or a task, is left to others."""
+    """All that one stream remembers in order to go on. Who waits, with a thread or a task, is left to others.
+
+    Where channels are recognized separately each goes on from its own last final result; see ReplayBuffer.
+    """
 
     def __init__(self, request: Request, reconnect: Reconnect | None, timeout_s: float | None) -> None:
-        self.replay = ReplayBuffer(_format_of(request.config), reconnect.buffer_bytes if reconnect else 0)
+        config = request.config.config
+        self.replay = ReplayBuffer(
+            _format_of(config.audio),
+            reconnect.buffer_bytes if reconnect else 0,
+            tracks=config.audio.channels or 1 if config.audio.separate_channels else 1,
+        )
         self._attempts = Attempts(reconnect, timeout_s)
         self._reconnects = reconnect is not None
+        self._ends_with_utterance = config.endpointing.single_utterance
+        self._has_ended = False
         self._shift_s = 0.0
-        self._shift_utterances = self._next_utterance = 0
+        # Of each channel_tag; those that are not recognized separately have the tag 0.
+        self._next_utterance: defaultdict[int, int] = defaultdict(int)
+        self._shift_utterances: dict[int, int] = {}
+        self._ended_s: defaultdict[int, float] = defaultdict(float)
+        self._last_event: dict[int, pb.SpeechEvent] = {}
         self._received_s = self._recognized_s = 0.0
         self._is_behind = False
+        self._model = self._stream_id = ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to ask a server for."""
+        return self._has_ended or self.replay.is_settled
 
     def begin(self) -> float | None:
         """Another attempt, from the end of the last final result on; gives the time that is left for it."""
         if self._reconnects:
             self.replay.rewind()
         self._shift_s = self.replay.settled_s
-        self._shift_utterances = self._next_utterance
+        self._shift_utterances = dict(self._next_utterance)
         return self._attempts.begin()
 
     def accept(self, response: pb.StreamingRecognizeResponse) -> None:
         """Makes a response of this connection one of the whole stream, in place."""
-        _wire.shift(response, self._shift_s, self._shift_utterances)
+        response.model = self._model = response.model or self._model
+        response.stream_id = self._stream_id = response.stream_id or self._stream_id
+        self._shift(response)
         if self._is_behind and response.clock.recognized_s < self._recognized_s:
-            _wire.drop_interim_results(response)
+            _drop_interim_results(response)
         elif response.results:
             self._is_behind = False
         if response.HasField("clock"):
             self._received_s = response.clock.received_s = max(self._received_s, response.clock.received_s)
             self._recognized_s = response.clock.recognized_s = max(self._recognized_s, response.clock.recognized_s)
+        if response.HasField("event"):
+            self._accept_event(response)
         for result in response.results:
             self._attempts.went_on()
+            # Where this channel was ahead of others, it was sent silence until here.
+            result.start_s = max(result.start_s, self._ended_s[result.channel_tag])
             if result.is_final:
-                self._next_utterance = result.utterance + 1
-                self.replay.settle(result.end_s)
+                self._ended_s[result.channel_tag] = result.end_s
+                self._next_utterance[result.channel_tag] = result.utterance + 1
+                self._has_ended = self._has_ended or self._ends_with_utterance
+                self.replay.settle(result.end_s, max(0, result.channel_tag - 1))
 
     def delay_s(self, error: HearkenError) -> float:
         """How long to wait before the next attempt; raises the error, or what says more, if there is none."""
@@ -63,10 +92,43 @@ class Resumption:
         self._is_behind = True
         return delay_s
 
+    def _shift(self, response: pb.StreamingRecognizeResponse) -> None:
+        """Moves all times and utterance numbers from this connection's to the whole stream's."""
+        if response.HasField("clock"):
+            response.clock.received_s += self._shift_s
+            response.clock.recognized_s += self._shift_s
+        if response.HasField("event"):
+            response.event.time_s += self._shift_s
+        for result in response.results:
+            result.start_s += self._shift_s
+            result.end_s += self._shift_s
+            result.utterance += self._shift_utterances.get(result.channel_tag, 0)
+            for alternative in result.alternatives:
+                for word in alternative.words:
+                    word.start_s += self._shift_s
+                    word.end_s += self._shift_s
 
-def _format_of(config: pb.StreamingRecognizeRequest) -> AudioFormat:
-    audio = config.config.audio
-    if not audio.sample_rate_hz or audio.encoding == pb.AudioConfig.ENCODING_UNSPECIFIED:
+    def _accept_event(self, response: pb.StreamingRecognizeResponse) -> None:
+        """Takes note of an event, and out what a server says again about audio that was sent again."""
+        event, last = response.event, self._last_event.get(response.event.channel_tag)
+        is_told = last is not None and (event.time_s < last.time_s or event.type == last.type)
+        if self._is_behind and is_told:
+            response.ClearField("event")
+            return
+        self._last_event[event.channel_tag] = pb.SpeechEvent.FromString(event.SerializeToString())
+        self._has_ended = self._has_ended or event.type == pb.SpeechEvent.NO_SPEECH_TIMEOUT
+
+
+def _drop_interim_results(response: pb.StreamingRecognizeResponse) -> None:
+    final = [result for result in response.results if result.is_final]
+    del response.results[:]
+    response.results.extend(final)
+
+
+def _format_of(audio: pb.AudioConfig) -> AudioFormat:
+    if audio.encoding == pb.AudioConfig.ENCODING_UNSPECIFIED or not audio.sample_rate_hz:
         return AudioFormat()
     encoding = Encoding(pb.AudioConfig.Encoding.Name(audio.encoding))
+    if encoding.is_compressed:
+        return AudioFormat()
     return AudioFormat(encoding, audio.sample_rate_hz, audio.channels or None)

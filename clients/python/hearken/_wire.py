@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hearken._audio import AudioFormat
 from hearken._errors import InvalidRequest
-from hearken._options import Encoding, Options
+from hearken._options import Encoding, Options, PhraseHint
 from hearken._results import (
     Alternative,
     AudioClock,
     Latency,
     Model,
     Result,
+    SpeechEvent,
+    SpeechEventType,
     Transcript,
     Word,
     WordErrorRate,
@@ -26,6 +28,7 @@ _LATENCY_TO_WIRE = {
     Latency.MS_1280: pb.LATENCY_1280_MS,
 }
 _LATENCY_FROM_WIRE = {wire: latency for latency, wire in _LATENCY_TO_WIRE.items()}
+_EVENT_FROM_WIRE = {pb.SpeechEvent.Type.Value(event.value): event for event in SpeechEventType}
 
 
 def config_request(options: Options, audio: AudioFormat) -> pb.StreamingRecognizeRequest:
@@ -37,11 +40,12 @@ def config_request(options: Options, audio: AudioFormat) -> pb.StreamingRecogniz
         latency = _LATENCY_TO_WIRE[Latency(options.latency_ms)]
     try:
         config = pb.StreamingConfig(
-            audio=_audio_config(audio),
+            audio=_audio_config(audio, separate_channels=options.separate_channels),
             recognition=_recognition_config(options),
             interim_results=options.interim_results,
             latency=latency,
             endpointing=_endpointing_config(options),
+            speech_events=options.on_event is not None,
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequest(f"an option has a value that cannot be sent: {error}") from None
@@ -66,35 +70,19 @@ def recognize_request(config: pb.StreamingRecognizeRequest, audio: bytes) -> pb.
 def results_of(response: pb.StreamingRecognizeResponse) -> Iterable[Result]:
     """The results of one response, each with the response's clock."""
     clock = AudioClock(response.clock.received_s, response.clock.recognized_s)
-    return [_result(result, clock) for result in response.results]
+    return [_result(result, clock, response.model, response.stream_id) for result in response.results]
 
 
-def shift(response: pb.StreamingRecognizeResponse, seconds: float, utterances: int) -> None:
-    """Moves all times and utterance numbers of a response, in place."""
-    if response.HasField("clock"):
-        response.clock.received_s += seconds
-        response.clock.recognized_s += seconds
-    for result in response.results:
-        result.start_s += seconds
-        result.end_s += seconds
-        result.utterance += utterances
-        for alternative in result.alternatives:
-            for word in alternative.words:
-                word.start_s += seconds
-                word.end_s += seconds
-
-
-def drop_interim_results(response: pb.StreamingRecognizeResponse) -> None:
-    """Leaves only the final results in a response."""
-    final = [result for result in response.results if result.is_final]
-    del response.results[:]
-    response.results.extend(final)
+def event_of(response: pb.StreamingRecognizeResponse) -> SpeechEvent | None:
+    """The event that a response announces; None also for a kind of event that is newer than this library."""
+    kind = _EVENT_FROM_WIRE.get(response.event.type)
+    return None if kind is None else SpeechEvent(kind, response.event.time_s, response.event.channel_tag)
 
 
 def transcript_of(response: pb.RecognizeResponse) -> Transcript:
     """The transcript of a recording that was sent whole."""
     return Transcript(
-        results=tuple(_result(result, None) for result in response.results),
+        results=tuple(_result(result, None, response.model, "") for result in response.results),
         audio_s=response.audio_s,
         model=response.model,
     )
@@ -137,7 +125,7 @@ def models_of(response: pb.ListModelsResponse) -> tuple[Model, ...]:
     )
 
 
-def _audio_config(audio: AudioFormat) -> pb.AudioConfig:
+def _audio_config(audio: AudioFormat, *, separate_channels: bool) -> pb.AudioConfig:
     encoding = audio.encoding
     if encoding is None and audio.sample_rate_hz is not None:
         encoding = Encoding.LINEAR16  # a sample rate is given for raw audio only
@@ -145,25 +133,60 @@ def _audio_config(audio: AudioFormat) -> pb.AudioConfig:
         encoding=encoding.value if encoding else pb.AudioConfig.ENCODING_UNSPECIFIED,
         sample_rate_hz=audio.sample_rate_hz,
         channels=audio.channels,
+        separate_channels=separate_channels,
     )
 
 
 def _recognition_config(options: Options) -> pb.RecognitionConfig:
+    if isinstance(options.phrase_hints, str):
+        raise TypeError("phrase_hints is one text; give a list of texts")
     return pb.RecognitionConfig(
         model=options.model,
         language=options.language,
         max_alternatives=options.max_alternatives,
         word_info=options.word_info,
+        phrase_hints=[_phrase_hint(hint) for hint in options.phrase_hints],
+        decoder=_decoder_config(options),
+        text=_text_config(options),
     )
 
 
+def _phrase_hint(hint: PhraseHint | str) -> pb.PhraseHint:
+    return pb.PhraseHint(phrase=hint) if isinstance(hint, str) else pb.PhraseHint(phrase=hint.phrase, boost=hint.boost)
+
+
+# A message that says nothing is left out: a server that does not honor it would refuse even an empty one.
+def _decoder_config(options: Options) -> pb.DecoderConfig | None:
+    decoder = pb.DecoderConfig(
+        beam_size=options.beam_size,
+        language_model_weight=options.language_model_weight,
+        word_bonus=options.word_bonus,
+    )
+    return decoder if decoder.ListFields() else None
+
+
+def _text_config(options: Options) -> pb.TextConfig | None:
+    pairs = options.replacements.items() if isinstance(options.replacements, Mapping) else options.replacements
+    text = pb.TextConfig(
+        automatic_punctuation=options.automatic_punctuation,
+        inverse_text_normalization=options.inverse_text_normalization,
+        profanity_filter=options.profanity_filter,
+        replacements=[pb.Replacement(search=search, replace=replace) for search, replace in pairs],
+    )
+    return text if text.ListFields() else None
+
+
 def _endpointing_config(options: Options) -> pb.EndpointingConfig | None:
-    if options.end_silence_s is None and options.max_utterance_s is None:
-        return None
-    return pb.EndpointingConfig(end_silence_s=options.end_silence_s, max_utterance_s=options.max_utterance_s)
+    endpointing = pb.EndpointingConfig(
+        end_silence_s=options.end_silence_s,
+        max_utterance_s=options.max_utterance_s,
+        single_utterance=options.single_utterance,
+        no_speech_timeout_s=options.no_speech_timeout_s,
+    )
+    return endpointing if endpointing.ListFields() else None
 
 
-def _result(result: pb.Result, clock: AudioClock | None) -> Result:
+def _result(result: pb.Result, clock: AudioClock | None, model: str, stream_id: str) -> Result:
     return Result(
         alternatives=tuple(_alternative(alternative) for alternative in result.alternatives),
         is_final=result.is_final,
@@ -175,6 +198,8 @@ def _result(result: pb.Result, clock: AudioClock | None) -> Result:
         committed_chars=result.committed_chars,
         language=result.language,
         clock=clock,
+        model=model,
+        stream_id=stream_id,
     )
 
 
