@@ -174,7 +174,12 @@ def test_tls_is_by_the_system_or_by_an_own_authority(server: Any, tmp_path: Path
     assert (missing.exit_code, missing.stderr) == (2, f"hearken: {tmp_path / 'none.pem'}: No such file or directory\n")
 
 
-@pytest.mark.parametrize("command", [[], ["transcribe"], ["listen"], ["models"]])
+def test_mutual_tls_needs_both_files(tmp_path: Path) -> None:
+    result = hearken("models", "--client-certificate", str(tmp_path / "me.pem"))
+    assert (result.exit_code, "belong together" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", [[], ["transcribe"], ["listen"], ["models"], ["load"]])
 def test_help_tells_the_exit_codes(command: list[str]) -> None:
     told = hearken(*command, "--help").stdout
     assert all(re.search(rf"\b{code}\s", told) for code in (0, 1, 2, 130))
@@ -196,6 +201,13 @@ def test_options_reach_the_server(server: Any, recording: str) -> None:
     )
     (config,) = server.speech.configs
     assert (config.recognition.model, config.latency, config.endpointing.end_silence_s) == ("big", 2, 0.5)
+    hearken(
+        *("transcribe", recording, "--server", server.address, "--hint", "anna", "--hint", "van der berg"),
+        *("--punctuation", "--digits"),
+    )
+    recognition = server.speech.configs[1].recognition
+    assert [hint.phrase for hint in recognition.phrase_hints] == ["anna", "van der berg"]
+    assert recognition.text.automatic_punctuation and recognition.text.inverse_text_normalization
 
 
 @pytest.mark.parametrize(
@@ -318,6 +330,83 @@ def test_ctrl_c_ends_listening_with_the_last_words(server: Any, tmp_path: Path, 
     server.speech.script = interrupt_while_listening
     stdout, stderr = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, stdout, stderr) == (0, "the last words\n", "")
+
+
+MICROPHONE = (
+    "import time\n"
+    "class PortAudioError(Exception): pass\n"
+    "class RawInputStream:\n"
+    "    stopped = True\n"
+    "    def __init__(self, **settings): pass\n"
+    "    def start(self): self.stopped = False\n"
+    "    def read(self, frames): time.sleep(0.02); return bytes(2 * frames), False\n"
+    "    def close(self): pass\n"
+)
+
+
+def test_a_key_saves_what_was_said_and_another_ends(server: Any, tmp_path: Path, make_final: Any) -> None:
+    (tmp_path / "sounddevice.py").write_text(MICROPHONE)
+    notes = tmp_path / "notes.srt"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hearken", "listen", "--save", notes, "--server", server.address],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"},
+    )
+    os.close(theirs)
+    saved_while_speaking = ""
+
+    def speak(requests: Any, context: Any) -> Any:
+        nonlocal saved_while_speaking
+        assert next(requests).audio
+        yield make_final("good morning", 0.0, 1.5)
+        while not notes.exists() or "good" not in notes.read_text():
+            os.write(ours, b"s")
+            time.sleep(0.05)
+        saved_while_speaking = notes.read_text()
+        os.write(ours, b"q")
+        server.speech.take(requests)
+        yield make_final("the last words", 2.0, 3.0)
+
+    server.speech.script = speak
+    shown = b""
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:
+        pass  # Linux says so when the other end is closed
+    os.close(ours)
+    assert process.wait(PATIENCE_S) == 0, shown
+    assert saved_while_speaking == "1\n00:00:00,000 --> 00:00:01,500\ngood morning\n"
+    assert notes.read_text().endswith("00:00:02,000 --> 00:00:03,000\nthe last words\n")
+    assert b"s saves what was said" in shown
+    assert f"saved 2 utterances in {notes}" in shown.decode().replace("\r\n", "\n")
+
+
+def test_a_file_to_save_in_has_a_known_ending() -> None:
+    result = hearken("listen", "--save", "notes.doc")
+    assert result.exit_code == 2
+    assert ".txt, .json, .jsonl, .srt, .vtt" in result.stderr
+
+
+def test_channels_are_told_apart(server: Any, recording: str, make_final: Any) -> None:
+    def two_speakers(requests: Any, context: Any) -> Any:
+        server.speech.take(requests)
+        for tag, text in ((1, "good morning"), (2, "hello")):
+            response = make_final(text)
+            response.results[0].channel_tag = tag
+            yield response
+
+    server.speech.script = two_speakers
+    lines = hearken("transcribe", recording, "--separate-channels", "--server", server.address).stdout
+    assert lines == "channel 1: good morning\nchannel 2: hello\n"
+    assert server.speech.configs[0].audio.separate_channels
+    jsonl = hearken(
+        *("transcribe", recording, "--separate-channels", "--format", "jsonl", "--server", server.address)
+    ).stdout
+    assert [json.loads(line)["channel"] for line in jsonl.splitlines()] == [1, 2]
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from hearken._audio import AudioFile
 from hearken._client import Client
 from hearken._errors import HearkenError
+from hearken._options import TranscribeOptions
 from hearken._results import Result, Transcript
 
 _NAME_CHARS = 32
@@ -36,32 +37,17 @@ class Recording:
 class Job:
     """What is the same for all recordings."""
 
-    model: str
-    end_silence_s: float | None
-    word_info: bool
+    options: TranscribeOptions
 
     def stream(
         self, client: Client, recording: Recording, latency_ms: int | None, *, interim_results: bool
     ) -> Generator[Result, None, None]:
         """The results of one recording as they come."""
-        return client.stream(
-            recording.audio,
-            model=self.model,
-            end_silence_s=self.end_silence_s,
-            word_info=self.word_info,
-            latency_ms=latency_ms,
-            interim_results=interim_results,
-        )
+        return client.stream(recording.audio, latency_ms=latency_ms, interim_results=interim_results, **self.options)
 
     def transcribe(self, client: Client, recording: Recording, progress: Callable[[float], None]) -> Transcript:
         """The whole transcript of one recording."""
-        return client.transcribe(
-            recording.audio,
-            progress=progress,
-            model=self.model,
-            end_silence_s=self.end_silence_s,
-            word_info=self.word_info,
-        )
+        return client.transcribe(recording.audio, progress=progress, **self.options)
 
 
 def transcribe_all(

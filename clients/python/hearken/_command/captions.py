@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from hearken._command.formats import text_lines, word_lines
+from hearken._command.formats import channel_prefix, text_lines, word_lines
 from hearken._results import Result
 
 
@@ -36,9 +36,13 @@ class PlainLines:
 
 
 class LiveCaptions:
-    """Final text stays; below it the interim text, dimmed as far as it may still change."""
+    """Final text stays; below it the interim text, dimmed as far as it may still change.
 
-    def __init__(self, console: Console) -> None:
+    words: with a line for each word, if results have them.
+    """
+
+    def __init__(self, console: Console, *, words: bool = True) -> None:
+        self._words = words
         self._live = Live(
             console=console, auto_refresh=False, transient=True, vertical_overflow="visible", redirect_stderr=False
         )
@@ -48,8 +52,8 @@ class LiveCaptions:
         if result.is_final:
             self._live.update(Text(), refresh=True)
             if result.text:
-                self._live.console.print(Text(result.text))
-                for line in word_lines(result):
+                self._live.console.print(Text(channel_prefix(result) + result.text))
+                for line in word_lines(result) if self._words else ():
                     self._live.console.print(Text(line, style="dim"))
         else:
             text = Text(result.text, style="dim")

@@ -54,8 +54,13 @@ def render(file: str, transcript: Transcript, output_format: OutputFormat, *, pr
 def text_lines(result: Result, prefix: str = "") -> Iterator[str]:
     """The line of a final result, and one for each of its words; nothing if nothing was said."""
     if result.text:
-        yield prefix + result.text
+        yield prefix + channel_prefix(result) + result.text
         yield from word_lines(result)
+
+
+def channel_prefix(result: Result) -> str:
+    """Whose text it is, if channels are recognized separately."""
+    return f"channel {result.channel_tag}: " if result.channel_tag else ""
 
 
 def word_lines(result: Result) -> Iterator[str]:
@@ -106,6 +111,8 @@ def _utterance(result: Result) -> dict[str, Any]:
         "end_s": round(result.end_s, _TIME_DIGITS),
         "confidence": result.confidence,
     }
+    if result.channel_tag:
+        utterance["channel"] = result.channel_tag
     if result.words:
         utterance["words"] = [_word(word) for word in result.words]
     return utterance
