@@ -83,7 +83,7 @@ class BeamDecoder:
             hypothesis = Hypothesis(self._timed_words(result.tokens, result.words), result.score)
             hypotheses.setdefault(hypothesis.text, hypothesis)
             worst = result.score
-        # flashlight orders hypotheses of one score by the addresses of their states, that is by chance. Homophones which
+        # flashlight orders hypotheses of one score by the addresses of their states, that is by chance. Homophones that
         # the quantized language model holds for equally likely have one score.
         return sorted(hypotheses.values(), key=lambda own: (-own.score, own.text))[:count]
 
