@@ -6,6 +6,7 @@ All of it takes pieces of any size and gives the same samples for every way of c
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -31,7 +32,7 @@ _MAX_RATIO_TERM = 640  # odd rates are resampled by the nearest ratio of such te
 
 
 class AudioDecoder:
-    """One caller's bytes -> [N] float32 samples in [-1, 1] at 16 kHz, mono."""
+    """One caller's bytes -> [C, N] float32 samples in [-1, 1] at 16 kHz; C is 1, or all channels if they are separate."""
 
     def __init__(self, declared: AudioFormat) -> None:
         """Raises InvalidAudio when the declared format cannot be right for any audio."""
@@ -49,13 +50,13 @@ class AudioDecoder:
             self._header += data
             body = self._parse_header(at_end=False)
             if body is None:
-                return torch.zeros(0)
+                return _nothing()
             data = body
         return self._decode(data)
 
     def finish(self) -> Tensor:
         """The last samples. Raises InvalidAudio when the bytes end in the middle of a sample."""
-        samples = torch.zeros(0)
+        samples = _nothing()
         if self._header is not None:
             if not self._header:
                 return samples
@@ -68,7 +69,8 @@ class AudioDecoder:
                 f"{len(self._pending)} are left over"
             )
         if self._resampler is not None:
-            samples = torch.cat([samples, self._resampler.finish()])
+            rest = self._resampler.finish()
+            samples = torch.cat([samples, rest], dim=1) if samples.shape[1] else rest
         return samples
 
     def _parse_header(self, *, at_end: bool) -> bytes | None:
@@ -93,10 +95,11 @@ class AudioDecoder:
             )
         else:
             declared = self._declared
-            self._format = AudioFormat(declared.encoding, declared.sample_rate_hz, declared.channels or 1)
+            self._format = replace(declared, channels=declared.channels or 1)
         _check_range(self._format, complete=True)
         if self._format.sample_rate_hz != SAMPLE_RATE_HZ:
-            self._resampler = StreamingResampler(self._format.sample_rate_hz)
+            channels = self._format.channels if self._declared.separate_channels else 1
+            self._resampler = StreamingResampler(self._format.sample_rate_hz, channels)
         self._header = None
         return header
 
@@ -109,20 +112,21 @@ class AudioDecoder:
         whole = len(data) // frame * frame
         self._pending = data[whole:]
         samples = _TO_FLOAT[self._format.encoding](data[:whole])
-        if self._format.channels > 1:
-            samples = samples.reshape(-1, self._format.channels).mean(axis=1)
-        mono = torch.from_numpy(samples)
-        return mono if self._resampler is None else self._resampler.accept(mono)
+        samples = samples.reshape(-1, self._format.channels).T
+        if not self._declared.separate_channels:
+            samples = samples.mean(axis=0, keepdims=True)
+        channels = torch.from_numpy(np.ascontiguousarray(samples))
+        return channels if self._resampler is None else self._resampler.accept(channels)
 
 
 class StreamingResampler:
-    """[N] samples at `rate_hz` -> samples at 16 kHz; the same output for every cutting of the input.
+    """[C, N] samples at `rate_hz` -> samples at 16 kHz; the same output for every cutting of the input.
 
     Works on whole blocks with their context, in float64, whose last bits depend on how many blocks are computed
     together; rounding to SAMPLE_GRID removes them.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, channels: int = 1) -> None:
         ratio = Fraction(rate_hz, SAMPLE_RATE_HZ).limit_denominator(_MAX_RATIO_TERM)
         self._into, self._out = ratio.numerator, ratio.denominator
         self._resample = Resample(self._into, self._out, dtype=torch.float64)
@@ -130,27 +134,28 @@ class StreamingResampler:
         filter_width = int(self._resample.lowpass_filter_width / self._resample.rolloff)
         self._context_units = -(-filter_width * max(1, -(-self._into // self._out)) // self._into) + 1
         self._context = self._context_units * self._into
-        self._pending = torch.zeros(self._context)
+        self._pending = torch.zeros(channels, self._context)
         self._received = self._emitted = 0
 
     def accept(self, samples: Tensor) -> Tensor:
         """The output samples whose whole context has arrived."""
-        self._received += len(samples)
-        self._pending = torch.cat([self._pending, samples])
-        units = len(self._pending) // self._into - 2 * self._context_units
+        self._received += samples.shape[1]
+        self._pending = torch.cat([self._pending, samples], dim=1)
+        units = self._pending.shape[1] // self._into - 2 * self._context_units
         if units <= 0:
-            return torch.zeros(0)
-        window = self._pending[: units * self._into + 2 * self._context].double()
+            return self._pending[:, :0]
+        window = self._pending[:, : units * self._into + 2 * self._context].double()
         drop = self._context_units * self._out
-        out: Tensor = self._resample(window)[drop : drop + units * self._out]
-        self._pending = self._pending[units * self._into :].clone()
-        self._emitted += len(out)
+        out: Tensor = self._resample(window)[:, drop : drop + units * self._out]
+        self._pending = self._pending[:, units * self._into :].clone()
+        self._emitted += out.shape[1]
         return ((out / SAMPLE_GRID).round() * SAMPLE_GRID).float()
 
     def finish(self) -> Tensor:
         """The rest, as if silence followed; the total is the input's length times the ratio, rounded up."""
         missing = -(-self._received * self._out // self._into) - self._emitted
-        return self.accept(torch.zeros(2 * self._context + self._into))[:missing]
+        silence = torch.zeros(len(self._pending), 2 * self._context + self._into)
+        return self.accept(silence)[:, :missing]
 
 
 def _read_wav_header(header: bytes) -> tuple[AudioFormat, int, int | None] | None:
@@ -208,6 +213,10 @@ def _check_range(audio: AudioFormat, *, complete: bool) -> None:
         raise InvalidAudio(f"a sample rate of {rate_hz} Hz is outside {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz")
     if (channels or (complete and raw)) and not 1 <= channels <= MAX_CHANNELS:
         raise InvalidAudio(f"{channels} channels are outside 1 to {MAX_CHANNELS}")
+
+
+def _nothing() -> Tensor:
+    return torch.zeros(1, 0)
 
 
 def _linear16(data: bytes) -> npt.NDArray[np.float32]:

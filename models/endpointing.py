@@ -97,6 +97,16 @@ class Endpointer:
     _trailing: int = 0
     _heard: bool = False
 
+    @property
+    def frames(self) -> int:
+        """How many frames it has taken."""
+        return len(self._levels)
+
+    @property
+    def has_heard_speech(self) -> bool:
+        """Whether any frame so far was speech."""
+        return self._heard
+
     def accept(self, decided: list[tuple[float, bool]]) -> int | None:
         """Takes frames of the detector up to the first that ends the utterance; None while it goes on."""
         for level, is_speech in decided:

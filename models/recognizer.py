@@ -18,6 +18,7 @@ from torch import Tensor
 from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import AcousticState, ChunkShape
 from models.audio import MAX_SAMPLE_RATE_HZ
+from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder, Hypothesis
 from models.decoding.greedy import greedy_ids
 from models.decoding.pool import DecoderPool
@@ -25,8 +26,8 @@ from models.device import open_device, use_threads
 from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
 from models.package import SELF_TEST, UNITS, WEIGHTS, ModelCard, Package, open_package
-from models.stream import ChunkJob, FinalJob, Stream
-from models.types import Alternative, AudioFormat, RecognitionOptions, Result, Word
+from models.stream import Stream
+from models.types import Alternative, AudioFormat, DecoderOptions, RecognitionOptions, Result, TextOptions, Word
 from models.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -98,14 +99,11 @@ class Recognizer:
             raise InvalidOptions(f"a latency of {options.latency_ms} ms is not offered; use one of {self.latencies_ms}")
         if not 1 <= options.max_alternatives <= MAX_ALTERNATIVES:
             raise InvalidOptions(f"max_alternatives is {options.max_alternatives}; use 1 to {MAX_ALTERNATIVES}")
-        return Stream(
-            audio,
-            options,
-            log_mel=self._log_mel,
-            shape=shape,
-            vocabulary=self._vocabulary,
-            initial_state=self._initial_state,
-        )
+        if options.decoder != DecoderOptions() or options.phrase_hints or options.text != TextOptions():
+            raise InvalidOptions("decoder, phrase_hints and text are not honored yet; leave them unset")
+        if options.endpointing.single_utterance and audio.separate_channels:
+            raise InvalidOptions("single_utterance and separate_channels exclude each other; leave one of them unset")
+        return Stream(audio, options, ChannelParts(self._log_mel, shape, self._vocabulary, self._initial_state))
 
     @torch.inference_mode()
     def advance(self, streams: Sequence[Stream]) -> list[list[Result]]:
@@ -164,7 +162,7 @@ class Recognizer:
         if not greedy_ids(log_probs):
             return ()  # nothing but blanks: the language model must not put words into silence
         hypotheses = self._decoder.decode(log_probs, count=stream.options.max_alternatives)
-        start_s = stream.utterance_start_s() if stream.options.word_info else None
+        start_s = stream.utterance_start_s if stream.options.word_info else None
         return tuple(_alternative(hypothesis, start_s, self._model.output_s) for hypothesis in hypotheses)
 
     @torch.inference_mode()

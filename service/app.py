@@ -84,7 +84,7 @@ class Server:
         self._grpc = grpc.aio.server(
             options=_grpc_options(settings), interceptors=_interceptors(settings, self.metrics)
         )
-        self._batcher: Batcher[Any, Result] | None = None
+        self._batchers: list[Batcher[Any, Result]] = []
         self._sessions: Sessions[Any] | None = None
         self._stop_metrics: Callable[[], None] = lambda: None
         self._health_change: asyncio.Task[None] | None = None
@@ -125,25 +125,34 @@ class Server:
         """Loads the model, then lets callers in. Raises StartError and what the loading raises."""
         settings = self._settings
         recognizer = await asyncio.to_thread(self._load, settings)
+        self._sessions = Sessions(
+            recognizer,
+            self._batcher_of(recognizer),
+            self.metrics,
+            quotas=Quotas(max_streams_per_peer=settings.max_streams_per_peer),
+            max_streams=settings.max_streams,
+        )
+        for name in filter(None, (name.strip() for name in settings.models.split(","))):
+            further = await asyncio.to_thread(self._load, settings.model_copy(update={"model": name}))
+            self._sessions.host(further, self._batcher_of(further))
+        self._speech.begin(self._sessions)
+        await self._set_health(serving=True)
+        for hosted in self._sessions.recognizers:
+            logger.info("model %s serves on %s", hosted.name, hosted.device)
+
+    def _batcher_of(self, recognizer: Recognizer[Any]) -> Batcher[Any, Result]:
+        settings = self._settings
         if settings.default_latency_ms not in recognizer.latencies_ms:
             offered = ", ".join(map(str, recognizer.latencies_ms))
             raise StartError(
                 f"{variable_of('default_latency_ms')} is {settings.default_latency_ms};"
                 f" model {recognizer.name!r} has {offered}"
             )
-        self._batcher = Batcher(
+        batcher: Batcher[Any, Result] = Batcher(
             recognizer.advance, max_batch=settings.max_batch, metrics=self.metrics, on_death=self._on_death
         )
-        self._sessions = Sessions(
-            recognizer,
-            self._batcher,
-            self.metrics,
-            quotas=Quotas(max_streams_per_peer=settings.max_streams_per_peer),
-            max_streams=settings.max_streams,
-        )
-        self._speech.begin(self._sessions)
-        await self._set_health(serving=True)
-        logger.info("model %s serves on %s", recognizer.name, recognizer.device)
+        self._batchers.append(batcher)
+        return batcher
 
     async def stop(self) -> None:
         """Turns new callers away, gives those inside DRAIN_GRACE_S to finish, then ends everything."""
@@ -157,8 +166,8 @@ class Server:
         await self._grpc.stop(_LAST_STATUS_S)
         if self._sessions is not None:
             await asyncio.to_thread(self._sessions.close)
-        if self._batcher is not None:
-            await asyncio.to_thread(self._batcher.close)
+        for batcher in self._batchers:
+            await asyncio.to_thread(batcher.close)
         await asyncio.to_thread(self._stop_metrics)
         logger.info("stopped")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from models.types import AudioFormat, RecognitionOptions, Result
+from models.types import AudioFormat, RecognitionOptions, Result, SpeechEvent
 
 
 class Stream(Protocol):
@@ -29,6 +29,17 @@ class Stream(Protocol):
     @property
     def is_decoding(self) -> bool:
         """Whether an utterance has ended and waits for `decode`; it is not ready then."""
+
+    @property
+    def channels(self) -> int:
+        """How many channels are recognized, each at the cost of a stream; 0 as long as no audio has come."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether more audio would be ignored: the caller's options have ended the stream."""
+
+    def take_events(self) -> list[SpeechEvent]:
+        """What has happened in the audio since they were taken last, in order."""
 
     def accept(self, data: bytes) -> None:
         """Takes the next bytes of audio; CPU work, about 1 ms for 100 ms of audio. Raises InvalidAudio."""

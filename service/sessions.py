@@ -13,12 +13,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
-from models.types import AudioFormat, RecognitionOptions, Result
+from models.types import AudioFormat, RecognitionOptions, Result, SpeechEvent
 from service.batcher import Batcher
 from service.engine import Recognizer, Stream
-from service.errors import InvalidRequest, LimitReached, ServerFull, ShuttingDown
+from service.errors import InvalidRequest, LimitReached, ServerFull, ShuttingDown, StartError
 from service.metrics import Metrics
 from service.quotas import RETRY_AFTER_S, Allowance, Caller, Quotas
 
@@ -36,11 +37,12 @@ StreamT = TypeVar("StreamT", bound=Stream)
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one step brought: results (at least one), and where the stream stands in its audio."""
+    """What one step brought, results or an event, and where the stream stands in its audio."""
 
     results: tuple[Result, ...]
     received_s: float
     recognized_s: float
+    event: SpeechEvent | None = None
 
 
 class Session(Generic[StreamT]):
@@ -54,10 +56,12 @@ class Session(Generic[StreamT]):
         metrics: Metrics,
         *,
         decode: Callable[[StreamT], Awaitable[list[Result]]],
+        language: str,
         allowance: Allowance,
         max_audio_s: float,
     ) -> None:
-        """decode: gives the final result of a stream that is decoding."""
+        """decode: gives the final result of a stream that is decoding. language: of the model."""
+        self.language = language
         self._stream = stream
         self._batcher = batcher
         self._workers = workers
@@ -74,6 +78,7 @@ class Session(Generic[StreamT]):
     async def recognize(self, audio: AsyncIterator[bytes]) -> AsyncGenerator[Update, None]:
         """The updates of all audio, as soon as there are any; ends after the last result of the last piece.
 
+        Ends before the audio if the caller's options say so: after a single utterance, or when nobody speaks.
         A LimitReached, of the audio or of the allowance, ends the audio; it is raised after the last result.
         """
         limit: LimitReached | None = None
@@ -84,6 +89,8 @@ class Session(Generic[StreamT]):
                     await self._accept(data[start : start + PIECE_BYTES])
                     async for update in self._advance():
                         yield update
+                if self._stream.is_over:
+                    break
         except LimitReached as error:
             limit = error
         await asyncio.get_running_loop().run_in_executor(self._workers, self._stream.finish)
@@ -97,13 +104,15 @@ class Session(Generic[StreamT]):
         await asyncio.get_running_loop().run_in_executor(self._workers, self._stream.accept, piece)
         piece_s = self._stream.received_s - before_s
         self._metrics.audio_seconds.inc(piece_s)
-        self._allowance.charge(piece_s)
+        self._allowance.charge(piece_s * self._stream.channels)
         if self._stream.received_s > self._max_audio_s:
             raise InvalidRequest(
                 "audio", f"longer than the {self._max_audio_s:g} s that are recognized whole; use StreamingRecognize"
             )
 
     async def _advance(self) -> AsyncIterator[Update]:
+        for update in self._events():
+            yield update
         while self._stream.is_ready or self._stream.is_decoding:
             if self._stream.is_decoding:
                 results = await self._decode(self._stream)
@@ -113,6 +122,20 @@ class Session(Generic[StreamT]):
                 for result in results:
                     self._metrics.results.labels("final" if result.is_final else "interim").inc()
                 yield Update(tuple(results), self._stream.received_s, self._stream.recognized_s)
+            for update in self._events():
+                yield update
+
+    def _events(self) -> list[Update]:
+        stream = self._stream
+        return [Update((), stream.received_s, stream.recognized_s, event) for event in stream.take_events()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hosted(Generic[StreamT]):
+    """A model and the queue in front of it."""
+
+    recognizer: Recognizer[StreamT]
+    batcher: Batcher[StreamT, Result]
 
 
 class Sessions(Generic[StreamT]):
@@ -127,8 +150,8 @@ class Sessions(Generic[StreamT]):
         quotas: Quotas,
         max_streams: int,
     ) -> None:
-        self.recognizer = recognizer
-        self._batcher = batcher
+        self._default = recognizer.name
+        self._hosted = {recognizer.name: _Hosted(recognizer, batcher)}
         self._metrics = metrics
         self._quotas = quotas
         self._max_streams = max_streams
@@ -138,6 +161,22 @@ class Sessions(Generic[StreamT]):
         self._empty.set()
         self._workers = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hearken-audio")
         self._decoders = ThreadPoolExecutor(DECODER_THREADS, thread_name_prefix="hearken-decoder")
+
+    @property
+    def recognizer(self) -> Recognizer[StreamT]:
+        """The default model."""
+        return self._hosted[self._default].recognizer
+
+    @property
+    def recognizers(self) -> tuple[Recognizer[StreamT], ...]:
+        """All models, the default first."""
+        return tuple(hosted.recognizer for hosted in self._hosted.values())
+
+    def host(self, recognizer: Recognizer[StreamT], batcher: Batcher[StreamT, Result]) -> None:
+        """Offers another model, with a queue of its own. Raises StartError when its name is taken."""
+        if recognizer.name in self._hosted:
+            raise StartError(f"two models are called {recognizer.name!r}; give one of them another name in its package")
+        self._hosted[recognizer.name] = _Hosted(recognizer, batcher)
 
     @contextmanager
     def open(
@@ -152,23 +191,26 @@ class Sessions(Generic[StreamT]):
     ) -> Iterator[Session[StreamT]]:
         """A session and its place, as long as the `with` block lasts.
 
-        Raises ServerFull, ShuttingDown, what the quotas say about the caller, and the recognizer about its options.
+        Raises ServerFull, ShuttingDown, what the quotas say about the caller, and the recognizer about its options,
+        whose model must be one of `recognizers` or empty.
         """
         if self._draining:
             raise ShuttingDown
         if self._active >= self._max_streams:
             raise ServerFull(self._max_streams, RETRY_AFTER_S)
         with self._quotas.hold(caller) as allowance:
-            stream = self.recognizer.open_stream(audio, options)
+            hosted = self._hosted[options.model or self._default]
+            stream = hosted.recognizer.open_stream(audio, options)
             with self._place(method):
                 logger.info("stream %s: %s of %s, %s, %s", stream_id, method, caller, audio, options)
                 try:
                     yield Session(
                         stream,
-                        self._batcher,
+                        hosted.batcher,
                         self._workers,
                         self._metrics,
-                        decode=self._decode,
+                        decode=partial(self._decode, hosted.recognizer),
+                        language=hosted.recognizer.card.language,
                         allowance=allowance,
                         max_audio_s=max_audio_s,
                     )
@@ -198,10 +240,11 @@ class Sessions(Generic[StreamT]):
         await self._empty.wait()
 
     def close(self) -> None:
-        """Lets go of the worker threads and of the recognizer; may wait for its processes to end."""
+        """Lets go of the worker threads and of the recognizers; may wait for their processes to end."""
         for pool in (self._workers, self._decoders):
             pool.shutdown(wait=False, cancel_futures=True)
-        self.recognizer.close()
+        for recognizer in self.recognizers:
+            recognizer.close()
 
-    async def _decode(self, stream: StreamT) -> list[Result]:
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, self.recognizer.decode, stream)
+    async def _decode(self, recognizer: Recognizer[StreamT], stream: StreamT) -> list[Result]:
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, recognizer.decode, stream)

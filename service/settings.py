@@ -57,6 +57,9 @@ class Settings(BaseModel):
     metrics_host: str = _setting("127.0.0.1", "Address on which Prometheus metrics are served over HTTP.")
     metrics_port: int = _setting(9464, "Port of the metrics; 0 takes a free one, which the log names.", ge=0, le=65535)
     model: str = _setting("english", "Name of a bundled model package, or the path of one.")
+    models: str = _setting(
+        "", "Further model packages, names or paths with commas between them; callers choose by the package's name."
+    )
     device: str = _setting("auto", "Where the model runs: auto, cpu, cuda or cuda:N.")
     threads: int = _setting(0, "CPU threads of one operation of the model; 0 takes half of the cores.", ge=0, le=1024)
     default_latency_ms: int = _setting(

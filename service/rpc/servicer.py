@@ -50,22 +50,22 @@ class Speech(speech_pb2_grpc.SpeechServicer):
         """Recognizes audio while it is sent."""
         stream_id = _new_id()
         async with status_of_errors(context, self._metrics, stream_id):
-            sessions, recognizer = self._sessions, self._sessions.recognizer
+            sessions = self._sessions
             requests = _punctual(request_iterator, self._settings.idle_timeout_s)
             first = await anext(requests, None)
             if first is None:
                 raise InvalidRequest("config", "the stream ended without it; send the config in the first message")
             audio, options = convert.streaming_options(
-                convert.config_of(first), recognizer, default_latency_ms=self._settings.default_latency_ms
+                convert.config_of(first), sessions.recognizers, default_latency_ms=self._settings.default_latency_ms
             )
             with sessions.open(
                 audio, options, caller=caller_of(context), stream_id=stream_id, method="StreamingRecognize"
             ) as session:
-                await context.write(convert.admission(model=recognizer.name, stream_id=stream_id))
+                await context.write(convert.admission(model=options.model, stream_id=stream_id))
                 pieces = self._audio_pieces(requests)
                 async with aclosing(session.recognize(pieces)) as updates:
                     async for update in updates:
-                        await context.write(convert.response(update, language=recognizer.card.language))
+                        await context.write(convert.response(update, language=session.language))
 
     async def Recognize(
         self,
@@ -75,8 +75,8 @@ class Speech(speech_pb2_grpc.SpeechServicer):
         """Recognizes one recording that is sent whole."""
         stream_id = _new_id()
         async with status_of_errors(context, self._metrics, stream_id):
-            sessions, recognizer = self._sessions, self._sessions.recognizer
-            audio, options = convert.recording_options(request, recognizer)
+            sessions = self._sessions
+            audio, options = convert.recording_options(request, sessions.recognizers)
             with sessions.open(
                 audio,
                 options,
@@ -89,8 +89,8 @@ class Speech(speech_pb2_grpc.SpeechServicer):
                 return convert.recording_response(
                     (result for update in updates for result in update.results),
                     audio_s=session.received_s,
-                    model=recognizer.name,
-                    language=recognizer.card.language,
+                    model=options.model,
+                    language=session.language,
                 )
 
     async def ListModels(
@@ -102,7 +102,7 @@ class Speech(speech_pb2_grpc.SpeechServicer):
         async with status_of_errors(context, self._metrics, _new_id()):
             convert.check_list_models(request)
             return convert.models_response(
-                self._sessions.recognizer, default_latency_ms=self._settings.default_latency_ms
+                self._sessions.recognizers, default_latency_ms=self._settings.default_latency_ms
             )
 
     async def _audio_pieces(self, requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> AsyncIterator[bytes]:

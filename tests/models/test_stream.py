@@ -41,7 +41,7 @@ def whole_passes(recognizer: Recognizer, streams: list[Stream]) -> list[list[Pas
         recognizer.advance([stream for stream in streams if stream.is_ready])
         for own, stream in zip(passes, streams, strict=True):
             if stream.is_decoding:
-                own.append((stream.utterance_start_s(), stream.final_log_probs))
+                own.append((stream.utterance_start_s, stream.final_log_probs))
                 recognizer.decode(stream)
     return passes
 

@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from models.errors import InvalidAudio, InvalidOptions
-from models.types import Alternative, AudioFormat, Encoding, RecognitionOptions, Result, Word
+from models.types import (
+    Alternative,
+    AudioFormat,
+    Encoding,
+    RecognitionOptions,
+    Result,
+    SpeechEvent,
+    SpeechEventType,
+    Word,
+)
 
 SAMPLE_RATE_HZ = 16000
 BYTES_PER_S = 2 * SAMPLE_RATE_HZ
@@ -54,6 +63,8 @@ class FakeStream:
     finished: bool = False
     misused: bool = False
     ended: list[Result] = field(default_factory=list)
+    events: list[SpeechEvent] = field(default_factory=list)
+    is_over: bool = False
     _inside: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -65,6 +76,10 @@ class FakeStream:
         return self.steps * STEP_S
 
     @property
+    def channels(self) -> int:
+        return self.audio.channels or 1 if self.audio.separate_channels else 1
+
+    @property
     def is_decoding(self) -> bool:
         return bool(self.ended)
 
@@ -74,8 +89,14 @@ class FakeStream:
             return False
         return len(self.buffered) >= STEP_BYTES or (self.finished and bool(self.words))
 
+    def take_events(self) -> list[SpeechEvent]:
+        events, self.events = self.events, []
+        return events
+
     def accept(self, data: bytes) -> None:
         with self._alone():
+            if self.is_over:
+                return
             if self.audio.sample_rate_hz == 0 and data[:4] != b"RIFF":
                 raise InvalidAudio("the sample rate is missing; give sample_rate_hz of raw audio")
             self.buffered += data
@@ -99,15 +120,26 @@ class FakeStream:
             start_s = self.recognized_s
             self.steps += 1
             if not piece.strip(b"\x00"):
-                self.ended = [self._end_utterance()] if self.words else []
+                if self.words:
+                    self._note(SpeechEventType.END_OF_UTTERANCE, start_s)
+                    self.ended = [self._end_utterance()]
                 return []
+            if not self.words:
+                self._note(SpeechEventType.SPEECH_BEGIN, start_s)
             self.words.append(Word(f"w{self.steps}", start_s, start_s + STEP_S, 0.5))
             return [self._result(is_final=False)] if self.options.interim else []
 
     def decode(self) -> list[Result]:
         with self._alone():
             results, self.ended = self.ended, []
+            if self.options.endpointing.single_utterance:
+                self.is_over = True
+                self.buffered.clear()
             return results
+
+    def _note(self, event: SpeechEventType, time_s: float) -> None:
+        if self.options.speech_events:
+            self.events.append(SpeechEvent(event, time_s))
 
     def _end_utterance(self) -> Result:
         result = self._result(is_final=True)

@@ -12,7 +12,21 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from hearken.v1 import speech_pb2 as pb
-from models.types import Alternative, AudioFormat, Encoding, EndpointingOptions, RecognitionOptions, Result, Word
+from models.types import (
+    Alternative,
+    AudioFormat,
+    DecoderOptions,
+    Encoding,
+    EndpointingOptions,
+    PhraseHint,
+    RecognitionOptions,
+    Replacement,
+    Result,
+    SpeechEvent,
+    SpeechEventType,
+    TextOptions,
+    Word,
+)
 from service.errors import InvalidRequest
 from service.rpc import convert
 from service.sessions import Update
@@ -28,6 +42,7 @@ HONORED_VALUES: dict[str, Any] = {
     "hearken.v1.RecognitionConfig.language": "EN-us",
     "hearken.v1.RecognitionConfig.max_alternatives": 30,
     "hearken.v1.RecognitionConfig.word_info": True,
+    "hearken.v1.DecoderConfig.beam_size": 1000,
     "hearken.v1.EndpointingConfig.end_silence_s": 0.2,
     "hearken.v1.EndpointingConfig.max_utterance_s": 60,
 }
@@ -72,10 +87,10 @@ def message_with(path: tuple[FieldDescriptor, ...], message: Message) -> None:
 
 def convert_any(message: Message, recognizer: Any) -> tuple[AudioFormat, RecognitionOptions]:
     if isinstance(message, pb.StreamingConfig):
-        return convert.streaming_options(message, recognizer, default_latency_ms=640)
+        return convert.streaming_options(message, [recognizer], default_latency_ms=640)
     assert isinstance(message, pb.RecognizeRequest)
     message.audio = message.audio or b"\x00\x00"
-    return convert.recording_options(message, recognizer)
+    return convert.recording_options(message, [recognizer])
 
 
 ALL_FIELDS = [
@@ -112,28 +127,61 @@ def test_the_table_of_honored_fields_and_the_features_name_fields_that_exist() -
 
 def test_what_is_honored_arrives(fakes: ModuleType) -> None:
     config = pb.StreamingConfig(
-        audio=pb.AudioConfig(encoding=pb.AudioConfig.MULAW, sample_rate_hz=8000, channels=2),
-        recognition=pb.RecognitionConfig(model="fake", language="en", max_alternatives=3, word_info=True),
-        interim_results=True,
-        latency=pb.LATENCY_160_MS,
-        endpointing=pb.EndpointingConfig(end_silence_s=1.1, max_utterance_s=7),
-    )
-    assert convert_any(config, fakes.FakeRecognizer()) == (
-        AudioFormat(Encoding.MULAW, 8000, 2),
-        RecognitionOptions(
-            interim=True,
-            latency_ms=160,
+        audio=pb.AudioConfig(encoding=pb.AudioConfig.MULAW, sample_rate_hz=8000, channels=2, separate_channels=True),
+        recognition=pb.RecognitionConfig(
+            model="fake",
+            language="en",
             max_alternatives=3,
             word_info=True,
-            endpointing=EndpointingOptions(end_silence_s=1.1, max_utterance_s=7.0),
+            phrase_hints=[pb.PhraseHint(phrase="hearken", boost=2.3), pb.PhraseHint(phrase="two words")],
+            decoder=pb.DecoderConfig(beam_size=50, language_model_weight=0.1, word_bonus=0),
+            text=pb.TextConfig(
+                automatic_punctuation=True,
+                inverse_text_normalization=True,
+                profanity_filter=True,
+                replacements=[pb.Replacement(search="a", replace="b")],
+            ),
+        ),
+        interim_results=True,
+        latency=pb.LATENCY_160_MS,
+        speech_events=True,
+        endpointing=pb.EndpointingConfig(
+            end_silence_s=1.1, max_utterance_s=7, single_utterance=True, no_speech_timeout_s=5
+        ),
+    )
+    assert convert_any(config, fakes.FakeRecognizer()) == (
+        AudioFormat(Encoding.MULAW, 8000, 2, separate_channels=True),
+        RecognitionOptions(
+            model="fake",
+            interim=True,
+            latency_ms=160,
+            speech_events=True,
+            max_alternatives=3,
+            word_info=True,
+            endpointing=EndpointingOptions(1.1, 7.0, single_utterance=True, no_speech_timeout_s=5.0),
+            decoder=DecoderOptions(beam_size=50, language_model_weight=0.1, word_bonus=0.0),
+            phrase_hints=(PhraseHint("hearken", 2.3), PhraseHint("two words")),
+            text=TextOptions(True, True, True, (Replacement("a", "b"),)),
         ),
     )
 
 
 def test_nothing_said_means_the_defaults(fakes: ModuleType) -> None:
-    expected = RecognitionOptions(interim=False, word_info=False)
+    expected = RecognitionOptions(model="fake", interim=False, word_info=False)
     assert convert_any(pb.StreamingConfig(), fakes.FakeRecognizer()) == (AudioFormat(), expected)
     assert convert_any(pb.RecognizeRequest(), fakes.FakeRecognizer()) == (AudioFormat(), expected)
+
+
+def test_a_model_is_chosen_by_its_name_or_by_its_language(fakes: ModuleType) -> None:
+    english, german = fakes.FakeRecognizer(), fakes.FakeRecognizer()
+    german.name, german.card = "deutsch", fakes.FakeCard(language="de-DE")
+    for wanted, model in (({}, "fake"), ({"model": "deutsch"}, "deutsch"), ({"language": "de"}, "deutsch")):
+        config = pb.StreamingConfig(recognition=pb.RecognitionConfig(**wanted))
+        _, options = convert.streaming_options(config, [english, german], default_latency_ms=640)
+        assert options.model == model
+    both = pb.StreamingConfig(recognition=pb.RecognitionConfig(model="fake", language="de"))
+    with pytest.raises(InvalidRequest, match="model 'fake' speaks 'en-US', not 'de'"):
+        convert.streaming_options(both, [english, german], default_latency_ms=640)
 
 
 BAD_CONFIGS: list[tuple[str, pb.StreamingConfig, str]] = [
@@ -151,6 +199,22 @@ BAD_CONFIGS: list[tuple[str, pb.StreamingConfig, str]] = [
         "config.recognition.max_alternatives",
         pb.StreamingConfig(recognition=pb.RecognitionConfig(max_alternatives=31)),
         "30",
+    ),
+    *(
+        (f"config.recognition.{field}", pb.StreamingConfig(recognition=pb.RecognitionConfig(**wanted)), said)
+        for field, wanted, said in (
+            ("model", {"model": "x" * 101}, "at most 100"),
+            ("phrase_hints", {"phrase_hints": [pb.PhraseHint(phrase="x")] * 10_000}, "at most 1000"),
+            ("phrase_hints[0].phrase", {"phrase_hints": [pb.PhraseHint(phrase=" ")]}, "leave the hint out"),
+            ("phrase_hints[1].phrase", {"phrase_hints": [{"phrase": "x"}, {"phrase": "x" * 101}]}, "at most 100"),
+            ("phrase_hints[0].boost", {"phrase_hints": [pb.PhraseHint(phrase="x", boost=1e9)]}, "0 to 20"),
+            ("phrase_hints[0].boost", {"phrase_hints": [pb.PhraseHint(phrase="x", boost=-1)]}, "0 to 20"),
+            ("phrase_hints[0].boost", {"phrase_hints": [pb.PhraseHint(phrase="x", boost=math.nan)]}, "0 to 20"),
+            ("decoder.beam_size", {"decoder": pb.DecoderConfig(beam_size=0)}, "1 to 1000"),
+            ("decoder.language_model_weight", {"decoder": {"language_model_weight": math.inf}}, "0 to 5"),
+            ("decoder.word_bonus", {"decoder": pb.DecoderConfig(word_bonus=-6)}, "-5 to 5"),
+            ("text.replacements[0].search", {"text": {"replacements": [pb.Replacement()]}}, "leave the replacement out"),
+        )
     ),
     *(
         (
@@ -215,3 +279,11 @@ def test_results_keep_everything() -> None:
         ("morning", 0.75, 1.25, 0.0),
     ]
     assert (second.is_final, second.stability, second.utterance) == (False, 0.5, 4)
+
+
+def test_an_event_keeps_everything() -> None:
+    event = SpeechEvent(SpeechEventType.NO_SPEECH_TIMEOUT, 5.0, 2)
+    message = convert.response(Update((), 6.0, 4.0, event), language="en-US")
+    assert message.event == pb.SpeechEvent(type=pb.SpeechEvent.NO_SPEECH_TIMEOUT, time_s=5.0, channel_tag=2)
+    assert not message.results and message.clock.received_s == 6.0
+    assert not convert.response(Update((), 6.0, 4.0), language="en-US").HasField("event")

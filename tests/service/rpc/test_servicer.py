@@ -127,7 +127,7 @@ BAD_DIALOGUES = {
     ),  # type: ignore[arg-type]
     "an odd number of bytes": ([config(), *audio(b"\x00" * 3)], "in the middle of a sample"),
     "what the model refuses": ([config(audio=pb.AudioConfig(encoding=3))], "does not know A-law"),  # type: ignore[arg-type]
-    "a field not honored": ([config(speech_events=True)], "config.speech_events: this server does not honor it"),
+    "an unknown model": ([config(recognition=pb.RecognitionConfig(model="none"))], "config.recognition.model: there is"),
     "a field from the future": ([Request.FromString(b"\xc0\x3e\x01")], "request: its field number 1000"),
 }
 

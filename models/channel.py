@@ -1,0 +1,257 @@
+"""One channel of a caller's audio and all that it has left behind: frames, utterance borders, acoustic state, interim text.
+
+A Channel says what is to be computed next (`job`) and absorbs what came out; the computing is the Recognizer's, the
+decoding of audio bytes the Stream's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.acoustic.state import STEP_FRAMES, AcousticState, ChunkShape
+from models.activity import SpeechActivity
+from models.decoding.greedy import greedy_ids
+from models.endpointing import Endpointer, SpeechDetector
+from models.features import FRAMES_PER_SECOND, LogMel, StreamingFeatures
+from models.types import Alternative, RecognitionOptions, Result, SpeechEvent, SpeechEventType
+from models.vocabulary import BLANK, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkJob:
+    """One chunk of the latency-controlled pass. window: [shape.window_frames, F]."""
+
+    window: Tensor
+    state: AcousticState
+    shape: ChunkShape
+
+
+@dataclass(frozen=True, slots=True)
+class FinalJob:
+    """A whole utterance, to be recognized with full context both ways. frames: [T, F]."""
+
+    frames: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelParts:
+    """What every channel of a stream is made with."""
+
+    log_mel: LogMel
+    shape: ChunkShape
+    vocabulary: Vocabulary
+    initial_state: AcousticState
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """New frames [T, F], and the detector's level in dB and decision for each."""
+
+    frames: Tensor
+    decided: list[tuple[float, bool]]
+
+    def first(self, count: int | None) -> Heard:
+        """The first of them; None: all."""
+        return Heard(self.frames[:count], self.decided[:count])
+
+
+@dataclass(slots=True)
+class _Utterance:
+    """The utterance in progress.
+
+    start_frame: in the stream. step: next one to compute. ids: greedy symbols so far. end: its length in frames, once
+    known. log_probs: of the whole-utterance pass, once it has run.
+    """
+
+    number: int
+    start_frame: int
+    state: AcousticState
+    endpointer: Endpointer
+    step: int = 0
+    ids: list[int] = field(default_factory=list)
+    last_symbol: int = BLANK
+    end: int | None = None
+    log_probs: Tensor | None = None
+
+
+class Channel:
+    """Owned by one Stream. tag: in its results and events."""
+
+    def __init__(self, options: RecognitionOptions, parts: ChannelParts, *, tag: int) -> None:
+        self._options = options
+        self._parts = parts
+        self._tag = tag
+        self._features = StreamingFeatures(parts.log_mel)
+        self._detector = SpeechDetector(parts.log_mel.config)
+        self._activity = SpeechActivity()
+        self._events: list[SpeechEvent] = []
+        self._decided: list[tuple[float, bool]] = []  # of the frames in _frames; the detector sees each frame once
+        self._frames = torch.zeros(0, parts.log_mel.config.mel_bins)  # from the utterance's start on
+        self._seen_frames = 0  # by _activity, in the stream
+        self._recognized_frames = 0
+        self._finished = False
+        self._utterance = self._new_utterance(0, 0)
+        self.has_single_utterance = False
+        """Whether the only utterance that the caller wanted has been recognized."""
+
+    @property
+    def recognized_s(self) -> float:
+        """Audio that the results so far take into account, in seconds."""
+        return self._recognized_frames / FRAMES_PER_SECOND
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the acoustic model has a job for this channel: `job`."""
+        if self._utterance.end is not None:
+            return self._utterance.log_probs is None
+        return self._has_chunk()
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether an ended utterance waits for its beam search: `final_log_probs`."""
+        return self._utterance.log_probs is not None
+
+    @property
+    def final_log_probs(self) -> Tensor:
+        """[outputs, P] phones of the utterance that has ended; only while `is_decoding`."""
+        assert self._utterance.log_probs is not None
+        return self._utterance.log_probs
+
+    @property
+    def utterance_start_s(self) -> float:
+        """Where the utterance in progress begins, in seconds of the stream."""
+        return self._utterance.start_frame / FRAMES_PER_SECOND
+
+    def hear(self, samples: Tensor) -> Heard:
+        """[N] samples -> the frames that they complete, which `accept` then takes."""
+        frames = self._features.accept(samples)
+        return Heard(frames, self._detector.accept(frames))
+
+    def accept(self, heard: Heard) -> None:
+        """Takes the next frames; all of them, or the first where the stream ends in their middle."""
+        if self.has_single_utterance or not heard.decided:
+            return
+        self._frames = torch.cat([self._frames, heard.frames])
+        self._decided += heard.decided
+        if self._utterance.end is None:
+            self._find_end(heard.decided)
+
+    def finish(self) -> None:
+        """No more frames will come."""
+        self._finished = True
+        self._close_last_utterance()
+
+    def take_events(self) -> list[SpeechEvent]:
+        """What has happened since they were taken last, in the order in which it became known."""
+        events, self._events = self._events, []
+        return events
+
+    def job(self) -> ChunkJob | FinalJob:
+        """What to compute next; only while `is_ready`."""
+        utterance, shape = self._utterance, self._parts.shape
+        if utterance.end is not None:
+            return FinalJob(self._frames[: utterance.end])
+        start, stop = shape.window_of(utterance.step)
+        window = F.pad(self._frames[max(start, 0) : stop], (0, 0, max(-start, 0), 0))
+        return ChunkJob(window, utterance.state, shape)
+
+    def absorb_chunk(self, log_probs: Tensor, state: AcousticState) -> list[Result]:
+        """Takes a chunk's log probabilities [outputs, V] and the state after it; an interim result if the text grew."""
+        utterance = self._utterance
+        new = [symbol for _, symbol in greedy_ids(log_probs, utterance.last_symbol)]
+        utterance.last_symbol = int(log_probs[-1].argmax())
+        utterance.ids += new
+        utterance.state = state
+        utterance.step += self._parts.shape.chunk_steps
+        self._recognized_frames = utterance.start_frame + utterance.step * STEP_FRAMES
+        if not new:
+            return []
+        text = self._parts.vocabulary.decode(utterance.ids)
+        return [self._result((Alternative(text),), is_final=False, end_frame=utterance.step * STEP_FRAMES)]
+
+    def absorb_final_pass(self, log_probs: Tensor) -> None:
+        """Takes the whole-utterance pass's log probabilities [outputs, P] of phones."""
+        self._utterance.log_probs = log_probs
+
+    def absorb_readings(self, alternatives: tuple[Alternative, ...]) -> list[Result]:
+        """Takes the readings of the utterance that just ended; gives the final result, if anything was said."""
+        utterance = self._utterance
+        assert utterance.end is not None
+        spoken = bool(alternatives) and bool(alternatives[0].transcript)
+        results = [self._result(alternatives, is_final=True, end_frame=utterance.end)] if spoken else []
+        self._recognized_frames = utterance.start_frame + utterance.end
+        self._frames = self._frames[utterance.end :].clone()
+        self._decided = self._decided[utterance.end :]
+        self._utterance = self._new_utterance(utterance.number + spoken, self._recognized_frames)
+        if spoken and self._options.endpointing.single_utterance:
+            self.has_single_utterance = True
+            self._frames, self._decided = self._frames[:0], []
+            return results
+        self._find_end(self._decided)
+        self._close_last_utterance()
+        return results
+
+    def _find_end(self, decided: list[tuple[float, bool]]) -> None:
+        utterance = self._utterance
+        utterance.end = utterance.endpointer.accept(decided)
+        # Events come in the order of the audio: those after the end wait until the utterance has been recognized.
+        unseen = slice(self._seen_frames - utterance.start_frame, utterance.endpointer.frames)
+        self._note(self._activity.accept([is_speech for _, is_speech in self._decided[unseen]]))
+        self._seen_frames = max(self._seen_frames, utterance.start_frame + utterance.endpointer.frames)
+        if utterance.end is not None:
+            self._note_end_of_utterance()
+
+    def _close_last_utterance(self) -> None:
+        if not self._finished or self._utterance.end is not None:
+            return
+        self._note(self._activity.finish())
+        if len(self._frames):
+            self._utterance.end = len(self._frames)
+            self._note_end_of_utterance()
+
+    def _note_end_of_utterance(self) -> None:
+        utterance = self._utterance
+        if utterance.endpointer.has_heard_speech:
+            assert utterance.end is not None
+            self._note([(SpeechEventType.END_OF_UTTERANCE, utterance.start_frame + utterance.end)])
+
+    def _note(self, changes: Iterable[tuple[SpeechEventType, int]]) -> None:
+        if self._options.speech_events:
+            self._events += (SpeechEvent(kind, frame / FRAMES_PER_SECOND, self._tag) for kind, frame in changes)
+
+    def _has_chunk(self) -> bool:
+        if not self._options.interim or self._finished:
+            return False
+        _, stop = self._parts.shape.window_of(self._utterance.step)
+        return stop <= len(self._frames)
+
+    def _new_utterance(self, number: int, start_frame: int) -> _Utterance:
+        endpointer = Endpointer(self._options.endpointing)
+        return _Utterance(number, start_frame, self._parts.initial_state, endpointer)
+
+    def _result(self, alternatives: tuple[Alternative, ...], *, is_final: bool, end_frame: int) -> Result:
+        start = self._utterance.start_frame
+        return Result(
+            alternatives=alternatives,
+            is_final=is_final,
+            start_s=start / FRAMES_PER_SECOND,
+            end_s=(start + end_frame) / FRAMES_PER_SECOND,
+            utterance=self._utterance.number,
+            stability=1.0 if is_final else _INTERIM_STABILITY,
+            channel_tag=self._tag,
+            committed_chars=0 if is_final else _whole_words(alternatives[0].transcript),
+        )
+
+
+def _whole_words(text: str) -> int:
+    """The number of characters before the last word, which may still grow; letters are only ever appended."""
+    return max(0, text.rfind(" "))
+
+
+# Interim text is only ever appended to until the final pass; how much of it that pass keeps is not estimated.
+_INTERIM_STABILITY = 0.5
