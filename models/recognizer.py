@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import AcousticState, ChunkShape
-from models.audio import MAX_SAMPLE_RATE_HZ
+from models.audio.formats import MAX_SAMPLE_RATE_HZ
 from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder, Hypothesis
 from models.decoding.greedy import greedy_ids

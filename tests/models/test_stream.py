@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import Phase, given, settings
@@ -13,7 +15,15 @@ from hypothesis import strategies as st
 from models.errors import InvalidAudio, InvalidOptions
 from models.recognizer import Recognizer
 from models.stream import Stream
-from models.types import AudioFormat, Encoding, EndpointingOptions, RecognitionOptions, Result
+from models.types import (
+    AudioFormat,
+    Encoding,
+    EndpointingOptions,
+    RecognitionOptions,
+    Result,
+    SpeechEvent,
+    SpeechEventType,
+)
 
 PCM = AudioFormat(Encoding.LINEAR16, 16_000, 1)
 SECONDS = 6.0
@@ -151,3 +161,76 @@ def test_options_outside_the_offer_are_refused(
 ) -> None:
     with pytest.raises(InvalidOptions, match=sentence):
         tiny_recognizer.open_stream(PCM, options)
+
+
+def events_of(recognizer: Recognizer, audio: bytes, options: RecognitionOptions, cut: int) -> list[SpeechEvent]:
+    stream, events = recognizer.open_stream(PCM, options), []
+    for at in range(0, len(audio), cut):
+        stream.accept(audio[at : at + cut])
+        events += stream.take_events()
+        while stream.is_ready or stream.is_decoding:
+            drain(recognizer, [stream])
+            events += stream.take_events()
+    stream.finish()
+    events += stream.take_events()
+    drain(recognizer, [stream])
+    return events + stream.take_events()
+
+
+def test_events_are_the_same_for_every_cutting_and_in_order(
+    tiny_recognizer: Recognizer, make_babble: MakeBabble
+) -> None:
+    audio = make_babble(12.0, 2)
+    options = RecognitionOptions(interim=False, speech_events=True)
+    whole = events_of(tiny_recognizer, audio, options, len(audio))
+    assert events_of(tiny_recognizer, audio, options, 7_777) == whole
+    kinds = {event.type for event in whole}
+    assert kinds == {SpeechEventType.SPEECH_BEGIN, SpeechEventType.SPEECH_END, SpeechEventType.END_OF_UTTERANCE}
+    assert all(0 <= event.time_s <= 12.0 and event.channel_tag == 0 for event in whole)
+    assert not events_of(tiny_recognizer, audio, RecognitionOptions(interim=False), len(audio))
+
+
+def test_a_single_utterance_is_that_of_the_whole_stream_and_nothing_after_it(
+    tiny_recognizer: Recognizer, make_babble: MakeBabble
+) -> None:
+    audio = make_babble(20.0, 5)
+    first, *_ = tiny_recognizer.transcribe(audio, PCM, RecognitionOptions())
+    options = RecognitionOptions(speech_events=True, endpointing=EndpointingOptions(single_utterance=True))
+    for cut in (3_000, len(audio)):
+        stream = tiny_recognizer.open_stream(PCM, options)
+        results = []
+        for at in range(0, len(audio), cut):
+            stream.accept(audio[at : at + cut])
+            results += drain(tiny_recognizer, [stream])[0]
+        stream.finish()
+        results += drain(tiny_recognizer, [stream])[0]
+        assert stream.is_over and [result for result in results if result.is_final] == [first]
+        assert all(event.time_s <= first.end_s for event in stream.take_events())
+
+
+@pytest.mark.parametrize("cut", [999, 160_000])
+def test_a_stream_ends_when_nobody_speaks_for_too_long(
+    tiny_recognizer: Recognizer, make_babble: MakeBabble, cut: int
+) -> None:
+    audio = make_babble(2.0, 1) + bytes(2 * 16_000 * 5) + make_babble(2.0, 1)
+    options = RecognitionOptions(interim=False, endpointing=EndpointingOptions(no_speech_timeout_s=3.0))
+    events = events_of(tiny_recognizer, audio, options, cut)
+    assert [event.type for event in events] == [SpeechEventType.NO_SPEECH_TIMEOUT]
+    assert 4.0 < events[0].time_s < 5.5
+    assert events == events_of(tiny_recognizer, audio, options, len(audio))
+    finals = tiny_recognizer.transcribe(audio, PCM, options)
+    assert finals and all(result.end_s <= events[0].time_s for result in finals)
+
+
+def test_separate_channels_are_each_recognized_as_if_they_were_alone(
+    tiny_recognizer: Recognizer, make_babble: MakeBabble
+) -> None:
+    one, two = make_babble(5.0, 3), make_babble(5.0, 4)
+    both = np.stack([np.frombuffer(one, "<i2"), np.frombuffer(two, "<i2")], axis=1).tobytes()
+    audio = AudioFormat(Encoding.LINEAR16, 16_000, 2, separate_channels=True)
+    options = RecognitionOptions(interim=False)
+    results = tiny_recognizer.transcribe(both, audio, options)
+    for tag, alone in ((1, one), (2, two)):
+        own = [replace(result, channel_tag=0) for result in results if result.channel_tag == tag]
+        assert own == tiny_recognizer.transcribe(alone, PCM, options)
+    assert {result.channel_tag for result in results} == {1, 2}

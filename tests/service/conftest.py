@@ -57,10 +57,12 @@ def serve(fakes: ModuleType) -> Callable[..., AbstractAsyncContextManager[Runnin
     """`async with serve(recognizer, max_streams=2) as running:`."""
 
     @contextlib.asynccontextmanager
-    async def serve(recognizer: Any = None, **settings: Any) -> AsyncIterator[Running]:
+    async def serve(
+        recognizer: Any = None, load: Callable[[Settings], Any] | None = None, **settings: Any
+    ) -> AsyncIterator[Running]:
         recognizer = recognizer or fakes.FakeRecognizer()
         chosen = Settings(**{"port": 0, "metrics_port": 0, "drain_grace_s": 1.0, **settings})
-        server = Server(chosen, load=lambda _: recognizer)
+        server = Server(chosen, load or (lambda _: recognizer))
         await server.start()
         try:
             await server.load()

@@ -85,6 +85,14 @@ def message_with(path: tuple[FieldDescriptor, ...], message: Message) -> None:
         message_with(tuple(rest), inner)
 
 
+def complete(recognition: pb.RecognitionConfig) -> None:
+    """Fills in what a message needs to be one, so that one field of it can be looked at."""
+    for hint in recognition.phrase_hints:
+        hint.phrase = hint.phrase or "x"
+    for replacement in recognition.text.replacements:
+        replacement.search = replacement.search or "x"
+
+
 def convert_any(message: Message, recognizer: Any) -> tuple[AudioFormat, RecognitionOptions]:
     if isinstance(message, pb.StreamingConfig):
         return convert.streaming_options(message, [recognizer], default_latency_ms=640)
@@ -108,6 +116,7 @@ def test_every_field_is_honored_or_refused_by_name(
     message_with(path, message)
     stranger = next((n for n, field in enumerate(path) if field.full_name not in convert.HONORED), None)
     if stranger is None:
+        complete(message.recognition)  # type: ignore[attr-defined]
         convert_any(message, fakes.FakeRecognizer())
         return
     name = ".".join(field.name for field in path[: stranger + 1])

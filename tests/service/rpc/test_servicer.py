@@ -14,6 +14,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from hearken.v1 import speech_pb2 as pb
+from service.errors import StartError
 
 pytestmark = pytest.mark.asyncio
 
@@ -101,6 +102,52 @@ async def test_recognize_gives_the_finals_of_the_stream(serve: Any, fakes: Modul
         assert (whole.model, whole.audio_s) == ("fake", 2.0)
 
 
+async def test_speech_events_come_by_themselves_and_in_their_place(serve: Any, fakes: ModuleType) -> None:
+    async with serve() as running:
+        requests = [config(speech_events=True), *audio(fakes.SILENCE, fakes.SPEECH, fakes.SPEECH, fakes.SILENCE)]
+        responses = [response async for response in running.stub.StreamingRecognize(iter(requests))]
+    _, begin, end, final = responses
+    assert (begin.event.type, begin.event.time_s) == (pb.SpeechEvent.SPEECH_BEGIN, 0.25)
+    assert (end.event.type, end.event.time_s) == (pb.SpeechEvent.END_OF_UTTERANCE, 0.75)
+    assert not begin.results and end.clock.received_s == 1.0
+    assert final.results[0].is_final and not final.HasField("event")
+
+
+async def test_a_single_utterance_ends_the_stream_while_the_caller_still_sends(serve: Any, fakes: ModuleType) -> None:
+    async with serve() as running:
+        call = running.stub.StreamingRecognize()
+        await call.write(config(endpointing=pb.EndpointingConfig(single_utterance=True)))
+        await call.write(Request(audio=fakes.SPEECH + fakes.SILENCE + fakes.SPEECH * 3 + fakes.SILENCE))
+        responses = [response async for response in call]
+        assert await call.code() is grpc.StatusCode.OK
+        assert [result.alternatives[0].transcript for response in responses for result in response.results] == ["w1"]
+        assert running.metric("hearken_streams_active") == 0
+
+
+async def test_a_caller_chooses_among_models_by_name(serve: Any, fakes: ModuleType) -> None:
+    def load(settings: Any) -> Any:
+        recognizer = fakes.FakeRecognizer()
+        recognizer.name = settings.model
+        return recognizer
+
+    async with serve(load=load, model="first", models="second, third") as running:
+        listed = (await running.stub.ListModels(pb.ListModelsRequest())).models
+        assert [model.name for model in listed] == ["first", "second", "third"]
+        for wanted, used in (("", "first"), ("first", "first"), ("third", "third")):
+            recognition = pb.RecognitionConfig(model=wanted)
+            requests = [config(recognition=recognition), *audio(fakes.SPEECH)]
+            responses = [response async for response in running.stub.StreamingRecognize(iter(requests))]
+            assert responses[0].model == used
+            whole = pb.RecognizeRequest(audio_config=LINEAR16, audio=fakes.SPEECH, recognition=recognition)
+            assert (await running.stub.Recognize(whole)).model == used
+
+
+async def test_two_models_of_one_name_are_refused_at_the_start(serve: Any) -> None:
+    with pytest.raises(StartError, match="two models are called 'fake'"):
+        async with serve(models="another"):
+            pass
+
+
 async def test_list_models_says_what_the_card_says(serve: Any) -> None:
     async with serve(default_latency_ms=320) as running:
         (model,) = (await running.stub.ListModels(pb.ListModelsRequest())).models
@@ -150,7 +197,7 @@ BAD_RECORDINGS = {
     "odd bytes": (pb.RecognizeRequest(audio_config=LINEAR16, audio=bytes(3)), "in the middle of a sample"),
     "hints": (
         pb.RecognizeRequest(audio=b"x", recognition=pb.RecognitionConfig(phrase_hints=[pb.PhraseHint()])),
-        "recognition.phrase_hints: this server does not honor it",
+        "recognition.phrase_hints[0].phrase: is empty",
     ),
 }
 

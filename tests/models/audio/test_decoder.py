@@ -23,7 +23,12 @@ PCM16K = AudioFormat(Encoding.LINEAR16, 16_000, 1)
 def decode(data: bytes, declared: AudioFormat = HEADED, cut: int = 1000) -> torch.Tensor:
     decoder = AudioDecoder(declared)
     pieces = [decoder.accept(data[at : at + cut]) for at in range(0, len(data), cut)]
-    return torch.cat([*pieces, decoder.finish()], dim=1)[0]
+    return joined([*pieces, decoder.finish()])[0]
+
+
+def joined(pieces: list[torch.Tensor]) -> torch.Tensor:
+    """[C, N]; before the first sample nobody knows C."""
+    return torch.cat([piece for piece in pieces if piece.shape[1]] or pieces[:1], dim=1)
 
 
 def wav(samples: bytes, rate_hz: int = 16_000, channels: int = 1, width: int = 2) -> bytes:
@@ -54,7 +59,7 @@ def test_any_cutting_gives_the_same_samples(rate_hz: int, cuts: list[int], heade
             pieces.append(decoder.accept(data[at : at + cut]))
             at += cut
     pieces.append(decoder.finish())
-    assert torch.equal(torch.cat(pieces, dim=1)[0], decode(data, declared, cut=len(data)))
+    assert torch.equal(joined(pieces)[0], decode(data, declared, cut=len(data)))
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000])
@@ -66,7 +71,7 @@ def test_resampling_keeps_a_tone_and_its_length(rate_hz: int) -> None:
 
 
 def test_a_rate_without_a_small_ratio_is_resampled_all_the_same() -> None:
-    resampler = StreamingResampler(44_099)
+    resampler = StreamingResampler(44_099, channels=1)
     total = resampler.accept(torch.zeros(1, 44_099)).shape[1] + resampler.finish().shape[1]
     assert abs(total - 16_000) <= 16
 
@@ -89,6 +94,48 @@ def test_what_follows_the_data_of_a_wav_file_is_not_audio() -> None:
     assert torch.equal(decode(wav(samples) + b"LIST\x04\x00\x00\x00abcd"), decode(samples, PCM16K))
 
 
+def test_wav_files_one_after_the_other_are_one_recording() -> None:
+    samples = tone(16_000)
+    twice = wav(samples) + b"LIST\x04\x00\x00\x00abcd" + wav(samples)
+    assert torch.equal(decode(twice, cut=7), decode(samples * 2, PCM16K))
+
+
+@pytest.mark.parametrize("cut", [1, 3, 1000])
+def test_a_true_wav_header_in_the_middle_of_raw_samples_is_not_heard(cut: int) -> None:
+    samples = tone(16_000, 0.05)
+    assert torch.equal(decode(samples + wav(samples), PCM16K, cut), decode(samples * 2, PCM16K))
+
+
+FLAC_BEGINNING = b"fLaC\x00\x00\x00\x22"
+OGG_BEGINNING = b"OggS\x00\x02" + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("inserted", "sentence"),
+    [
+        (wav(bytes(4), rate_hz=8_000), "header at byte 800 says LINEAR16 with 8000 Hz and 1 channel.*before it is LINEAR16 with 16000"),
+        (FLAC_BEGINNING, "a FLAC file begins at byte 800, in the middle of LINEAR16 with 16000 Hz"),
+        (OGG_BEGINNING, "an Ogg stream begins at byte 800, in the middle of LINEAR16 with 16000 Hz"),
+        (b"\x00" + wav(bytes(4)), "begins in the middle of a sample, at byte 801"),
+    ],
+)
+@pytest.mark.parametrize("cut", [1, 1000])
+def test_a_foreign_header_in_the_middle_of_raw_samples_is_refused(inserted: bytes, sentence: str, cut: int) -> None:
+    with pytest.raises(InvalidAudio, match=sentence):
+        decode(bytes(800) + inserted + bytes(100), PCM16K, cut)
+
+
+def test_samples_that_look_a_little_like_a_header_are_samples() -> None:
+    data = b"RIFFRIFF" * 10 + b"fLaC" * 5 + b"OggS" * 3
+    assert decode(b"\0\0" + data, PCM16K, cut=5).shape[0] == 1 + len(data) // 2
+
+
+def test_what_is_no_audio_of_ours_is_named() -> None:
+    for beginning, name in ((b"ID3\x04", "MP3"), (b"\x1a\x45\xdf\xa3", "WebM"), (b"FORM", "AIFF")):
+        with pytest.raises(InvalidAudio, match=f"this is an? {name} file|this is a {name} or"):
+            decode(beginning + bytes(100), HEADED)
+
+
 def test_a_wav_header_of_unknown_length_takes_everything() -> None:
     data = bytearray(wav(tone(16_000)))
     data[40:44] = b"\xff\xff\xff\xff"
@@ -104,7 +151,7 @@ def test_a_header_may_repeat_what_was_declared() -> None:
     [
         (b"\x01\x02\x03", PCM16K, "multiple of 2 bytes"),
         (bytes(6), AudioFormat(Encoding.LINEAR16, 16_000, 2), "multiple of 4 bytes"),
-        (bytes(10), AudioFormat(), "no WAV header and no encoding"),
+        (bytes(10), AudioFormat(), "no WAV, FLAC or Ogg header and no encoding"),
         (bytes(10), AudioFormat(Encoding.LINEAR16, 0, 1), "sample rate is missing"),
         (wav(b"", rate_hz=4_000), AudioFormat(), "4000 Hz is outside"),
         (wav(bytes(90), channels=9), AudioFormat(), "9 channels are outside"),
@@ -117,7 +164,7 @@ def test_a_header_may_repeat_what_was_declared() -> None:
         (b"RIFF\x00\x00\x00\x00WAVEdata\x00\x00\x00\x00", AudioFormat(), "no fmt chunk"),
         (b"RIFF\x00\x00\x00\x00WAVEfmt \x02\x00\x00\x00abdata\x00\x00\x00\x00", AudioFormat(), "too short"),
         (wav(bytes(4))[:30], AudioFormat(), "truncated"),
-        (b"RIF", AudioFormat(), "no WAV header"),
+        (b"RIF", AudioFormat(), "no WAV, FLAC or Ogg header"),
         (wav(bytes(4))[:36] + b"LIST\xff\xff\xff\x7f" + bytes(100_000), AudioFormat(), "no data chunk"),
     ],
 )
