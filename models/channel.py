@@ -1,4 +1,4 @@
-"""One channel of a caller's audio and all that it has left behind: frames, utterance borders, acoustic state, interim text.
+"""One channel of a caller's audio and all that it has left behind: frames, utterances, acoustic state, interim text.
 
 A Channel says what is to be computed next (`job`) and absorbs what came out; the computing is the Recognizer's, the
 decoding of audio bytes the Stream's.

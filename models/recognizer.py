@@ -17,7 +17,6 @@ from torch import Tensor
 
 from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import AcousticState, ChunkShape
-from models.audio.formats import MAX_SAMPLE_RATE_HZ
 from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder, Hypothesis
 from models.decoding.greedy import greedy_ids
@@ -33,7 +32,6 @@ from models.vocabulary import Vocabulary
 log = logging.getLogger(__name__)
 
 MAX_ALTERNATIVES = 30
-_PIECE_BYTES = MAX_SAMPLE_RATE_HZ  # `transcribe` hands audio on in such pieces, so that memory stays small
 
 
 class Recognizer:
@@ -131,8 +129,11 @@ class Recognizer:
         """Final results of a whole recording. Raises InvalidOptions or InvalidAudio."""
         stream = self.open_stream(audio, options)
         results: list[Result] = []
-        for start in range(0, len(data), _PIECE_BYTES):
-            stream.accept(data[start : start + _PIECE_BYTES])
+        at = 0
+        while at < len(data):
+            piece = data[at : at + stream.piece_bytes]
+            at += len(piece)
+            stream.accept(piece)
             results += self.drain(stream)
         stream.finish()
         return [r for r in results + self.drain(stream) if r.is_final]

@@ -57,6 +57,11 @@ class Stream:
         return len(self._channels)
 
     @property
+    def piece_bytes(self) -> int:
+        """Most bytes that should be given to the next `accept`, so that it takes neither long nor much memory."""
+        return self._decoder.piece_bytes
+
+    @property
     def is_ready(self) -> bool:
         """Whether the acoustic model has a job for this stream: `job`. Not while it `is_decoding`."""
         return not self.is_decoding and any(channel.is_ready for channel in self._channels)

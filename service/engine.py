@@ -35,6 +35,10 @@ class Stream(Protocol):
         """How many channels are recognized, each at the cost of a stream; 0 as long as no audio has come."""
 
     @property
+    def piece_bytes(self) -> int:
+        """Most bytes that should be given to the next `accept`, so that it takes neither long nor much memory."""
+
+    @property
     def is_over(self) -> bool:
         """Whether more audio would be ignored: the caller's options have ended the stream."""
 

@@ -28,10 +28,6 @@ logger = logging.getLogger(__name__)
 DECODER_THREADS = 16
 """Utterances that wait for their beam search at the same time; the searching is done by the recognizer's processes."""
 
-PIECE_BYTES = 32 * 1024
-"""Longest piece that is decoded in one go: 1 s of 16 kHz audio, about 10 ms of work. So a long message delays neither
-the results that its beginning already allows nor other callers' audio."""
-
 StreamT = TypeVar("StreamT", bound=Stream)
 
 
@@ -85,8 +81,12 @@ class Session(Generic[StreamT]):
         try:
             async for data in audio:
                 self._allowance.check()
-                for start in range(0, len(data), PIECE_BYTES):
-                    await self._accept(data[start : start + PIECE_BYTES])
+                # A long message must delay neither the results that its beginning allows nor other callers' audio.
+                at = 0
+                while at < len(data) and not self._stream.is_over:
+                    piece = data[at : at + self._stream.piece_bytes]
+                    at += len(piece)
+                    await self._accept(piece)
                     async for update in self._advance():
                         yield update
                 if self._stream.is_over:

@@ -45,7 +45,7 @@ class _Decoder(Protocol):
 
 
 class AudioDecoder:
-    """One caller's bytes -> [C, N] float32 samples in [-1, 1] at 16 kHz; C is 1, or all channels if they are separate."""
+    """One caller's bytes -> [C, N] float32 samples in [-1, 1] at 16 kHz; C is 1 unless channels are separate."""
 
     def __init__(self, declared: AudioFormat) -> None:
         """Raises InvalidAudio when the declared format cannot be right for any audio."""

@@ -1,7 +1,7 @@
 """FLAC as a stream: bytes are cut into frames, which depend on nothing before them, and libsndfile decodes those.
 
-libsndfile wants files. So each run of frames becomes a small one, with the stream's own description in front; the samples
-are exactly those of the whole file. RFC 9639 describes the format.
+libsndfile wants files. So each run of frames becomes a small one, with the stream's own description in front; the
+samples are exactly those of the whole file. RFC 9639 describes the format.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _FrameHeader:
 
 
 class FlacDecoder:
-    """Bytes of a FLAC file -> [C, N] float32 samples at the rate of `format`. A frame is decoded once the next begins."""
+    """Bytes of a FLAC file -> [C, N] float32 samples at the rate of `format`. A frame waits for the next."""
 
     container = "FLAC"
 

@@ -81,7 +81,9 @@ class OggReader:
             self._packet += body[at : at + length]
             at += length
             if len(self._packet) > _LONGEST_PACKET_BYTES:
-                raise InvalidAudio(f"an Ogg packet is longer than {_LONGEST_PACKET_BYTES} bytes; this is not Opus audio")
+                raise InvalidAudio(
+                    f"an Ogg packet is longer than {_LONGEST_PACKET_BYTES} bytes; this is not Opus audio"
+                )
             if length < _LONGEST_SEGMENT:
                 packets.append(bytes(self._packet))
                 self._packet.clear()

@@ -1,7 +1,7 @@
 """WAV files and raw samples as a stream: headers are followed wherever they stand, samples handed on.
 
-A stream may hold several WAV files one after the other, and a WAV header may stand in the middle of raw samples: clients
-that send files as raw audio do that. It is skipped if it says what is true; otherwise the audio would turn into noise.
+A stream may hold several WAV files one after the other, and a WAV header may stand in the middle of raw samples:
+clients that send files as raw audio do that. It is skipped if it says what is true; otherwise it is an error.
 """
 
 from __future__ import annotations

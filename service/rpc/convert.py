@@ -36,6 +36,8 @@ _ENCODINGS = {
     pb.AudioConfig.LINEAR16: Encoding.LINEAR16,
     pb.AudioConfig.MULAW: Encoding.MULAW,
     pb.AudioConfig.ALAW: Encoding.ALAW,
+    pb.AudioConfig.FLAC: Encoding.FLAC,
+    pb.AudioConfig.OGG_OPUS: Encoding.OGG_OPUS,
 }
 
 _LATENCIES_MS = {
@@ -318,9 +320,7 @@ def _endpointing(config: pb.EndpointingConfig) -> EndpointingOptions:
 
 def _given(config: Message) -> dict[str, Any]:
     """The fields that are set, by name; floats as they were before they became 32 bits wide."""
-    return {
-        field.name: round(value, 6) if isinstance(value, float) else value for field, value in config.ListFields()
-    }
+    return {field.name: round(value, 6) if isinstance(value, float) else value for field, value in config.ListFields()}
 
 
 def _listed(recognizer: Recognizer[Any], *, default_latency_ms: int) -> pb.Model:

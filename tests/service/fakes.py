@@ -29,6 +29,7 @@ SPEECH = b"\x01\x02" * (STEP_BYTES // 2)
 """One step of audio: one word."""
 SILENCE = bytes(STEP_BYTES)
 """One step of audio: the end of the utterance."""
+PIECE_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class FakeStream:
     ended: list[Result] = field(default_factory=list)
     events: list[SpeechEvent] = field(default_factory=list)
     is_over: bool = False
+    piece_bytes: int = PIECE_BYTES
     _inside: threading.Lock = field(default_factory=threading.Lock)
 
     @property

@@ -16,7 +16,7 @@ from service.batcher import Batcher
 from service.errors import InvalidRequest, ServerFull, ShuttingDown
 from service.metrics import Metrics
 from service.quotas import Caller, Quotas
-from service.sessions import PIECE_BYTES, Sessions
+from service.sessions import Sessions
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,12 +46,12 @@ async def pieces(*audio: bytes) -> AsyncIterator[bytes]:
 
 async def test_a_long_message_is_taken_in_pieces_with_results_in_between(fakes: ModuleType) -> None:
     long = fakes.SPEECH * 20
-    assert len(long) > 4 * PIECE_BYTES
+    assert len(long) > 4 * fakes.PIECE_BYTES
     async with sessions_of(fakes.FakeRecognizer()) as sessions:
         with open_session(sessions) as session:
             updates = [update async for update in session.recognize(pieces(long))]
     assert [len(update.results) for update in updates] == [1] * 21
-    assert updates[0].received_s == PIECE_BYTES / fakes.BYTES_PER_S < updates[-1].received_s == 5.0
+    assert updates[0].received_s == fakes.PIECE_BYTES / fakes.BYTES_PER_S < updates[-1].received_s == 5.0
     assert [update.recognized_s for update in updates[:3]] == [0.25, 0.5, 0.75]
     assert updates[-1].results[0].is_final
 

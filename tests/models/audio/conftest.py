@@ -15,6 +15,7 @@ from models.audio import AudioDecoder
 from models.types import AudioFormat
 
 Ints = npt.NDArray[np.int16]
+HEADED = AudioFormat()
 SUBTYPES = {"FLAC": "PCM_16", "OGG": "OPUS", "WAV": "PCM_16"}
 
 
@@ -32,7 +33,7 @@ def _written(samples: Ints, container: str, rate_hz: int = 16_000) -> bytes:
     return file.getvalue()
 
 
-def _decoded(data: bytes, declared: AudioFormat = AudioFormat(), cuts: tuple[int, ...] = (1000,)) -> torch.Tensor:
+def _decoded(data: bytes, declared: AudioFormat = HEADED, cuts: tuple[int, ...] = (1000,)) -> torch.Tensor:
     decoder, pieces, at, turn = AudioDecoder(declared), [], 0, 0
     while at < len(data):
         cut = cuts[turn % len(cuts)]

@@ -113,7 +113,10 @@ OGG_BEGINNING = b"OggS\x00\x02" + bytes(8)
 @pytest.mark.parametrize(
     ("inserted", "sentence"),
     [
-        (wav(bytes(4), rate_hz=8_000), "header at byte 800 says LINEAR16 with 8000 Hz and 1 channel.*before it is LINEAR16 with 16000"),
+        (
+            wav(bytes(4), rate_hz=8_000),
+            "header at byte 800 says LINEAR16 with 8000 Hz and 1 channel.*before it is LINEAR16 with 16000",
+        ),
         (FLAC_BEGINNING, "a FLAC file begins at byte 800, in the middle of LINEAR16 with 16000 Hz"),
         (OGG_BEGINNING, "an Ogg stream begins at byte 800, in the middle of LINEAR16 with 16000 Hz"),
         (b"\x00" + wav(bytes(4)), "begins in the middle of a sample, at byte 801"),
