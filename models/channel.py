@@ -15,9 +15,11 @@ from torch.nn import functional as F
 
 from models.acoustic.state import STEP_FRAMES, AcousticState, ChunkShape
 from models.activity import SpeechActivity
+from models.decoding.confidence import calibrated
 from models.decoding.greedy import greedy_ids
 from models.endpointing import Endpointer, SpeechDetector
 from models.features import FRAMES_PER_SECOND, LogMel, StreamingFeatures
+from models.package import DecodingConfig
 from models.types import Alternative, RecognitionOptions, Result, SpeechEvent, SpeechEventType
 from models.vocabulary import BLANK, Vocabulary
 
@@ -46,6 +48,7 @@ class ChannelParts:
     shape: ChunkShape
     vocabulary: Vocabulary
     initial_state: AcousticState
+    tuning: DecodingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ class Heard:
 class _Utterance:
     """The utterance in progress.
 
-    start_frame: in the stream. step: next one to compute. ids: greedy symbols so far. end: its length in frames, once
-    known. log_probs: of the whole-utterance pass, once it has run.
+    start_frame: in the stream. step: next one to compute. ids: greedy symbols so far. ids_log_prob: the sum of their
+    log probabilities. end: its length in frames, once known. log_probs: of the whole-utterance pass, once it has run.
     """
 
     number: int
@@ -74,6 +77,7 @@ class _Utterance:
     endpointer: Endpointer
     step: int = 0
     ids: list[int] = field(default_factory=list)
+    ids_log_prob: float = 0.0
     last_symbol: int = BLANK
     end: int | None = None
     log_probs: Tensor | None = None
@@ -163,9 +167,10 @@ class Channel:
     def absorb_chunk(self, log_probs: Tensor, state: AcousticState) -> list[Result]:
         """Takes a chunk's log probabilities [outputs, V] and the state after it; an interim result if the text grew."""
         utterance = self._utterance
-        new = [symbol for _, symbol in greedy_ids(log_probs, utterance.last_symbol)]
+        new = greedy_ids(log_probs, utterance.last_symbol)
         utterance.last_symbol = int(log_probs[-1].argmax())
-        utterance.ids += new
+        utterance.ids += (symbol for _, symbol in new)
+        utterance.ids_log_prob += sum(float(log_probs[at]) for at in new)
         utterance.state = state
         utterance.step += self._parts.shape.chunk_steps
         self._recognized_frames = utterance.start_frame + utterance.step * STEP_FRAMES
@@ -242,16 +247,17 @@ class Channel:
             start_s=start / FRAMES_PER_SECOND,
             end_s=(start + end_frame) / FRAMES_PER_SECOND,
             utterance=self._utterance.number,
-            stability=1.0 if is_final else _INTERIM_STABILITY,
+            stability=1.0 if is_final else self._stability(),
             channel_tag=self._tag,
             committed_chars=0 if is_final else _whole_words(alternatives[0].transcript),
         )
+
+    def _stability(self) -> float:
+        tuning, utterance = self._parts.tuning, self._utterance
+        mean = utterance.ids_log_prob / len(utterance.ids)
+        return calibrated(mean, tuning.stability_scale, tuning.stability_offset)
 
 
 def _whole_words(text: str) -> int:
     """The number of characters before the last word, which may still grow; letters are only ever appended."""
     return max(0, text.rfind(" "))
-
-
-# Interim text is only ever appended to until the final pass; how much of it that pass keeps is not estimated.
-_INTERIM_STABILITY = 0.5

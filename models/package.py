@@ -4,6 +4,7 @@ config.json          architecture, features, latencies, decoding, self-test text
 weights.safetensors  float16
 units.model          letters (sentencepiece)
 lexicon.txt          words of the language model with their phones, most frequent first
+spelling.txt         how words outside the lexicon are probably pronounced
 lm.bin               word n-grams (KenLM binary, memory-mapped)
 self_test.wav        an utterance with known text
 card.json            what a user should know: data, licenses, word error rates, limits
@@ -26,9 +27,10 @@ from models.features import FeatureConfig
 FORMAT_VERSION = 1
 BUNDLED = Path(__file__).parent / "packages"
 
-WEIGHTS, UNITS, LEXICON, LANGUAGE_MODEL = "weights.safetensors", "units.model", "lexicon.txt", "lm.bin"
+WEIGHTS, UNITS = "weights.safetensors", "units.model"
+LEXICON, SPELLING, LANGUAGE_MODEL = "lexicon.txt", "spelling.txt", "lm.bin"
 SELF_TEST, CARD, CONFIG, CHECKSUMS = "self_test.wav", "card.json", "config.json", "checksums.json"
-CONTENTS = (CONFIG, WEIGHTS, UNITS, LEXICON, LANGUAGE_MODEL, SELF_TEST, CARD)
+CONTENTS = (CONFIG, WEIGHTS, UNITS, LEXICON, SPELLING, LANGUAGE_MODEL, SELF_TEST, CARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ class DecodingConfig:
     """Beam search with the word language model, tuned on the development set.
 
     beam_size: hypotheses kept. beam_threshold: log-score distance to the best at which one is dropped.
-    beam_tokens: symbols tried at each step. word_bonus: added for each word.
+    beam_tokens: symbols tried at each step. word_bonus: added for each word. word_confidence_, stability_: scale and
+    offset of the logistic functions that make probabilities of mean log probabilities: of a word's phones that it is
+    right, and of interim letters that the final text has their words.
     """
 
     beam_size: int = 100
@@ -44,6 +48,10 @@ class DecodingConfig:
     beam_tokens: int = 24
     language_model_weight: float = 1.5
     word_bonus: float = 0.0
+    word_confidence_scale: float = 1.1
+    word_confidence_offset: float = 0.7
+    stability_scale: float = 3.8
+    stability_offset: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)

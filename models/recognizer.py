@@ -18,20 +18,19 @@ from torch import Tensor
 from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import AcousticState, ChunkShape
 from models.channel import ChannelParts, ChunkJob, FinalJob
-from models.decoding.beam import BeamDecoder, Hypothesis
+from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
 from models.decoding.pool import DecoderPool
 from models.device import open_device, use_threads
 from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
+from models.final_pass import final_pass_of
 from models.package import SELF_TEST, UNITS, WEIGHTS, ModelCard, Package, open_package
 from models.stream import Stream
-from models.types import Alternative, AudioFormat, DecoderOptions, RecognitionOptions, Result, TextOptions, Word
+from models.types import Alternative, AudioFormat, RecognitionOptions, Result
 from models.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
-
-MAX_ALTERNATIVES = 30
 
 
 class Recognizer:
@@ -95,13 +94,11 @@ class Recognizer:
         shape = self._package.config.latencies.get(options.latency_ms)
         if shape is None:
             raise InvalidOptions(f"a latency of {options.latency_ms} ms is not offered; use one of {self.latencies_ms}")
-        if not 1 <= options.max_alternatives <= MAX_ALTERNATIVES:
-            raise InvalidOptions(f"max_alternatives is {options.max_alternatives}; use 1 to {MAX_ALTERNATIVES}")
-        if options.decoder != DecoderOptions() or options.phrase_hints or options.text != TextOptions():
-            raise InvalidOptions("decoder, phrase_hints and text are not honored yet; leave them unset")
         if options.endpointing.single_utterance and audio.separate_channels:
             raise InvalidOptions("single_utterance and separate_channels exclude each other; leave one of them unset")
-        return Stream(audio, options, ChannelParts(self._log_mel, shape, self._vocabulary, self._initial_state))
+        tuning = self._package.config.decoding
+        parts = ChannelParts(self._log_mel, shape, self._vocabulary, self._initial_state, tuning)
+        return Stream(audio, options, parts, final_pass_of(options, tuning))
 
     @torch.inference_mode()
     def advance(self, streams: Sequence[Stream]) -> list[list[Result]]:
@@ -162,9 +159,9 @@ class Recognizer:
     def _readings(self, log_probs: Tensor, stream: Stream) -> tuple[Alternative, ...]:
         if not greedy_ids(log_probs):
             return ()  # nothing but blanks: the language model must not put words into silence
-        hypotheses = self._decoder.decode(log_probs, count=stream.options.max_alternatives)
-        start_s = stream.utterance_start_s if stream.options.word_info else None
-        return tuple(_alternative(hypothesis, start_s, self._model.output_s) for hypothesis in hypotheses)
+        wanted = stream.final_pass
+        hypotheses = self._decoder.decode(log_probs, count=wanted.count, tuning=wanted.tuning, hints=wanted.hints)
+        return wanted.alternatives(hypotheses, start_s=stream.utterance_start_s, output_s=self._model.output_s)
 
     @torch.inference_mode()
     def _whole_pass(self, frames: Tensor) -> Tensor:
@@ -192,14 +189,3 @@ def load_model(package: Package, device: torch.device) -> AcousticModel:
     except (SafetensorError, RuntimeError) as error:
         raise PackageError(f"{package.path(WEIGHTS)} does not fit the architecture in its config: {error}") from error
     return model.eval().to(device)
-
-
-def _alternative(hypothesis: Hypothesis, start_s: float | None, output_s: float) -> Alternative:
-    """start_s: where the utterance begins; None leaves the words out."""
-    if start_s is None:
-        return Alternative(hypothesis.text)
-    words = tuple(
-        Word(word.text, start_s + word.first_output * output_s, start_s + (word.last_output + 1) * output_s)
-        for word in hypothesis.words
-    )
-    return Alternative(hypothesis.text, words=words)

@@ -12,6 +12,7 @@ from models.activity import NoSpeechTimer
 from models.audio import AudioDecoder
 from models.channel import Channel, ChannelParts, ChunkJob, FinalJob
 from models.features import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
+from models.final_pass import FinalPass
 from models.types import Alternative, AudioFormat, RecognitionOptions, Result, SpeechEvent, SpeechEventType
 
 
@@ -21,8 +22,11 @@ class Stream:
     One channel at a time has its turn: that of `job` is also the one that absorbs what came out.
     """
 
-    def __init__(self, audio: AudioFormat, options: RecognitionOptions, parts: ChannelParts) -> None:
+    def __init__(
+        self, audio: AudioFormat, options: RecognitionOptions, parts: ChannelParts, final_pass: FinalPass
+    ) -> None:
         """Raises InvalidAudio when the declared format cannot be right for any audio."""
+        self.final_pass = final_pass
         self._options = options
         self._parts = parts
         self._decoder = AudioDecoder(audio)

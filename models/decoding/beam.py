@@ -5,19 +5,22 @@ The search holds Python's global lock while it runs; `pool.py` runs it in other 
 
 from __future__ import annotations
 
-import copy
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import torch
 from flashlight.lib.text.decoder import CriterionType, LexiconDecoder, LexiconDecoderOptions, SmearingMode, Trie
-from flashlight.lib.text.decoder.kenlm import KenLM
-from flashlight.lib.text.dictionary import Dictionary
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.decoding.hints import HintedLexicon, PhoneIds, SearchWeights, add_phrases
+from models.decoding.phrases import HintedWord, Phrase
+from models.decoding.spelling import SpellingRules
+from models.decoding.word_model import WordModel
 from models.errors import PackageError
-from models.package import LANGUAGE_MODEL, LEXICON, DecodingConfig, Package
+from models.package import LANGUAGE_MODEL, LEXICON, SPELLING, DecodingConfig, Package
 from models.vocabulary import BLANK
 
 # flashlight wants a symbol for the silence between words. Phones have none: it is a last column that never wins. (Were
@@ -25,22 +28,26 @@ from models.vocabulary import BLANK
 _NEVER = -1e9
 # flashlight keeps so many words of one pronunciation; the lexicon has the most frequent first.
 _MAX_HOMOPHONES = 6
-_UNKNOWN_WORD = "<unk>"
 _IMPOSSIBLE = float("-inf")
+_KEPT_SEARCHES = 8  # of callers with wishes of their own
 
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A word with the model outputs at which its first and its last phone begin."""
+    """A word with the model outputs at which its first and its last phone begin.
+
+    log_prob: mean over its phones of the log probability that the acoustic model gave them.
+    """
 
     text: str
     first_output: int
     last_output: int
+    log_prob: float
 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One reading: words in order and the total log score (acoustic and language model)."""
+    """One reading: words in order and the total log score (acoustic and language model, and bonuses)."""
 
     words: tuple[TimedWord, ...]
     score: float
@@ -51,77 +58,144 @@ class Hypothesis:
         return " ".join(word.text for word in self.words)
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """flashlight's decoder for one tuning, and for one caller's phrases if there are any."""
+
+    decoder: LexiconDecoder
+    hinted: HintedLexicon | None = None
+
+
+@dataclass(slots=True)
+class _Phone:
+    """A phone on a path: where it begins, and the best log probability of its outputs."""
+
+    symbol: int
+    output: int
+    log_prob: float
+
+
 class BeamDecoder:
     """The lexicon and language model of one package; shared by all callers, never changes."""
 
     def __init__(self, package: Package) -> None:
-        """Raises PackageError when the lexicon or the language model cannot be used."""
+        """Raises PackageError when the lexicon, the spelling rules or the language model cannot be used."""
         lexicon = _read_lexicon(package)
+        self._package = package
+        self._phone_ids = {phone: number for number, phone in enumerate(package.config.phones, start=1)}
         self._silence = 1 + len(package.config.phones)
-        self._words = Dictionary([*dict.fromkeys(word for word, _ in lexicon), _UNKNOWN_WORD])
-        try:
-            self._language_model = KenLM(str(package.path(LANGUAGE_MODEL)), self._words)
-        except RuntimeError as error:
-            raise PackageError(f"{package.path(LANGUAGE_MODEL)} is not a readable KenLM model: {error}") from error
-        self._trie = self._trie_of(lexicon, symbols=self._silence + 1)
-        self._decoder = self._decoder_of(package.config.decoding)
+        self._words = WordModel(package.path(LANGUAGE_MODEL), (word for word, _ in lexicon))
+        self._trie = self._trie_of(lexicon)
+        self._pronunciations: dict[str, list[PhoneIds]] = defaultdict(list)
+        for word, phones in lexicon:
+            self._pronunciations[word].append(phones)
+        self._spelling = SpellingRules.read(package.path(SPELLING))
+        self._search = lru_cache(_KEPT_SEARCHES)(self._new_search)
+        self._tuned = _Search(self._decoder(package.config.decoding, self._trie))
 
-    def tuned(self, tuning: DecodingConfig) -> BeamDecoder:
-        """The same lexicon and language model with other weights."""
-        other = copy.copy(self)
-        other._decoder = self._decoder_of(tuning)
-        return other
+    def decode(
+        self, log_probs: Tensor, *, count: int = 1, tuning: DecodingConfig | None = None, hints: tuple[Phrase, ...] = ()
+    ) -> list[Hypothesis]:
+        """[outputs, P] float32 log probabilities of phones, on the CPU -> the `count` best readings, best first.
 
-    def decode(self, log_probs: Tensor, *, count: int = 1) -> list[Hypothesis]:
-        """[outputs, P] float32 log probabilities of phones, on the CPU -> the `count` best readings, best first."""
+        tuning: instead of the package's. hints: phrases that are more likely than elsewhere.
+        """
+        own = self._package.config.decoding
+        search = self._search(tuning or own, hints) if hints or tuning not in (None, own) else self._tuned
         emissions = F.pad(log_probs, (0, 1), value=_NEVER)
+        phones = [*range(self._silence), BLANK]  # of each column
+        if search.hinted is not None:
+            emissions = torch.cat([emissions, search.hinted.columns(log_probs)], dim=1)
+            phones += search.hinted.phones.tolist()
         hypotheses: dict[str, Hypothesis] = {}
         worst = _IMPOSSIBLE
-        for result in self._decoder.decode(emissions.data_ptr(), *emissions.shape):
+        for result in search.decoder.decode(emissions.data_ptr(), *emissions.shape):
             if len(hypotheses) >= count and result.score < worst:
                 break
-            hypothesis = Hypothesis(self._timed_words(result.tokens, result.words), result.score)
+            # Both hold an extra entry before the first and after the last output.
+            path, ends = result.tokens[1:-1], result.words[1:-1]
+            said = log_probs[
+                torch.arange(len(path)), torch.tensor([phones[symbol] for symbol in path], dtype=torch.long)
+            ]
+            hypothesis = Hypothesis(self._timed_words(path, ends, said.tolist(), search.hinted), result.score)
             hypotheses.setdefault(hypothesis.text, hypothesis)
             worst = result.score
         # flashlight orders hypotheses of one score by the addresses of their states, that is by chance. Homophones that
         # the quantized language model holds for equally likely have one score.
         return sorted(hypotheses.values(), key=lambda own: (-own.score, own.text))[:count]
 
-    def _timed_words(self, path: Sequence[int], ends: Sequence[int]) -> tuple[TimedWord, ...]:
+    def pronounce(self, word: HintedWord) -> list[PhoneIds]:
+        """How a word may be said: as the lexicon knows, letter by letter, or by the rules of spelling."""
+        if (known := self._pronunciations.get(word.text)) is not None:
+            return known
+        letters = [self._pronunciations.get(letter) for letter in word.text]
+        spelled = [tuple(phone for own in letters if own for phone in own[0])] if all(letters) else []
+        if word.is_initialism and spelled:
+            return spelled
+        ruled = [tuple(self._phone_ids[phone] for phone in own) for own in self._spelling.pronounce(word.text)]
+        return ruled or spelled
+
+    def _timed_words(
+        self, path: Sequence[int], ends: Sequence[int], log_probs: Sequence[float], hinted: HintedLexicon | None
+    ) -> tuple[TimedWord, ...]:
         """Words of a best path: one symbol an output, and a word's number where its last phone begins, else -1.
 
-        Both hold an extra entry before the first and after the last output.
+        log_probs: of the symbols' phones.
         """
         words: list[TimedWord] = []
-        first: int | None = None
+        phones: list[_Phone] = []  # of the word in progress
         previous = BLANK
-        for output, (symbol, word) in enumerate(zip(path[1:-1], ends[1:-1], strict=True)):
-            if first is None and symbol not in (BLANK, self._silence, previous):
-                first = output
+        for output, (symbol, word, log_prob) in enumerate(zip(path, ends, log_probs, strict=True)):
+            if symbol not in (BLANK, self._silence):
+                if symbol != previous or not phones:
+                    phones.append(_Phone(symbol, output, log_prob))
+                else:
+                    phones[-1].log_prob = max(phones[-1].log_prob, log_prob)
             if word >= 0:
-                words.append(TimedWord(self._words.get_entry(word), output if first is None else first, output))
-                first = None
+                words += self._words_of(phones, word, hinted)
+                phones = []
             previous = symbol
         return tuple(words)
 
-    def _trie_of(self, lexicon: Iterable[tuple[str, list[int]]], symbols: int) -> Trie:
-        start = self._language_model.start(False)
-        trie = Trie(symbols, self._silence)
-        homophones: Counter[tuple[int, ...]] = Counter()
+    def _words_of(self, phones: Sequence[_Phone], word: int, hinted: HintedLexicon | None) -> list[TimedWord]:
+        """The word that ends with these phones, or the words of a phrase."""
+        if hinted is None or phones[-1].symbol <= self._silence:
+            return [_timed_word(self._words.word(word), phones)]
+        words, at = [], 0
+        for spoken in hinted.entries[tuple(phone.symbol for phone in phones)]:
+            words.append(_timed_word(spoken.text, phones[at : at + spoken.phones]))
+            at += spoken.phones
+        return words
+
+    def _trie_of(self, lexicon: Iterable[tuple[str, PhoneIds]]) -> Trie:
+        trie = Trie(self._silence + 1, self._silence)
+        homophones: Counter[PhoneIds] = Counter()
         for word, phones in lexicon:
-            homophones[tuple(phones)] += 1
-            if homophones[tuple(phones)] > _MAX_HOMOPHONES:
-                continue
-            index = self._words.get_index(word)
-            _, score = self._language_model.score(start, index)
-            trie.insert(phones, index, score)
+            homophones[phones] += 1
+            if homophones[phones] <= _MAX_HOMOPHONES:
+                number = self._words.number(word)
+                trie.insert(phones, number, self._words.first_score(number))
         trie.smear(SmearingMode.MAX)
         return trie
 
-    def _decoder_of(self, tuning: DecodingConfig) -> LexiconDecoder:
+    def _new_search(self, tuning: DecodingConfig, hints: tuple[Phrase, ...]) -> _Search:
+        if not hints:
+            return _Search(self._decoder(tuning, self._trie))
+        hinted = add_phrases(
+            self._trie,
+            hints,
+            self.pronounce,
+            self._words,
+            SearchWeights(tuning.language_model_weight, tuning.word_bonus),
+            first_column=self._silence + 1,
+            root=self._silence,
+        )
+        return _Search(self._decoder(tuning, hinted.trie, more_symbols=len(hinted.phones)), hinted)
+
+    def _decoder(self, tuning: DecodingConfig, trie: Trie, more_symbols: int = 0) -> LexiconDecoder:
         options = LexiconDecoderOptions(
             beam_size=tuning.beam_size,
-            beam_size_token=tuning.beam_tokens,
+            beam_size_token=tuning.beam_tokens + more_symbols,
             beam_threshold=tuning.beam_threshold,
             lm_weight=tuning.language_model_weight,
             word_score=tuning.word_bonus,
@@ -130,15 +204,20 @@ class BeamDecoder:
             log_add=False,
             criterion_type=CriterionType.CTC,
         )
-        unknown = self._words.get_index(_UNKNOWN_WORD)
-        return LexiconDecoder(options, self._trie, self._language_model, self._silence, BLANK, unknown, [], False)
+        words = self._words
+        return LexiconDecoder(options, trie, words.n_grams, self._silence, BLANK, words.unknown, [], False)
 
 
-def _read_lexicon(package: Package) -> list[tuple[str, list[int]]]:
+def _timed_word(text: str, phones: Sequence[_Phone]) -> TimedWord:
+    log_prob = sum(phone.log_prob for phone in phones) / len(phones)
+    return TimedWord(text, phones[0].output, phones[-1].output, log_prob)
+
+
+def _read_lexicon(package: Package) -> list[tuple[str, PhoneIds]]:
     """(word, ids of its phones), one a line of the file; a word may stand in several lines."""
     ids = {phone: number for number, phone in enumerate(package.config.phones, start=1)}
     lines = package.path(LEXICON).read_text(encoding="utf-8").splitlines()
     try:
-        return [(word, [ids[phone] for phone in phones]) for word, *phones in (line.split() for line in lines)]
+        return [(word, tuple(ids[phone] for phone in phones)) for word, *phones in (line.split() for line in lines)]
     except (KeyError, ValueError) as error:
         raise PackageError(f"{package.path(LEXICON)} does not fit the model's phones: {error}") from error

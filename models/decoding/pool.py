@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from models.decoding.beam import BeamDecoder, Hypothesis
-from models.package import open_package
+from models.decoding.phrases import Phrase
+from models.package import DecodingConfig, open_package
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +36,22 @@ class DecoderPool:
         self._lock = threading.Lock()  # guards the replacement of a broken pool
         self._pool = self._new_pool()
 
-    def decode(self, log_probs: Tensor, *, count: int = 1) -> list[Hypothesis]:
+    def decode(
+        self, log_probs: Tensor, *, count: int = 1, tuning: DecodingConfig | None = None, hints: tuple[Phrase, ...] = ()
+    ) -> list[Hypothesis]:
         """As `BeamDecoder.decode`; waits without holding the global lock. Raises BrokenProcessPool if even a new
         process dies over this.
         """
+        work = (log_probs.numpy(), count, tuning, hints)
         pool = self._pool
         try:
-            return pool.submit(_decode, log_probs.numpy(), count).result()
+            return pool.submit(_decode, *work).result()
         except BrokenProcessPool:
             log.warning("a decoder process died; starting new ones")
             with self._lock:
                 if self._pool is pool:
                     self._pool = self._new_pool()
-            return self._pool.submit(_decode, log_probs.numpy(), count).result()
+            return self._pool.submit(_decode, *work).result()
 
     def close(self) -> None:
         """Ends the processes."""
@@ -75,6 +79,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _decode(log_probs: npt.NDArray[np.float32], count: int) -> list[Hypothesis]:
+def _decode(
+    log_probs: npt.NDArray[np.float32], count: int, tuning: DecodingConfig | None, hints: tuple[Phrase, ...]
+) -> list[Hypothesis]:
     assert _decoder is not None
-    return _decoder.decode(torch.from_numpy(log_probs), count=count)
+    return _decoder.decode(torch.from_numpy(log_probs), count=count, tuning=tuning, hints=hints)

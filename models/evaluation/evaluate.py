@@ -1,14 +1,15 @@
 """Error rates of a model package: `python -m models.evaluation.evaluate --data FOLDER`.
 
 Rows: the final result as a stream or a file gets it (endpointing, whole-utterance pass, language model), the same pass
-greedily without language model, and interim text at each latency.
+greedily without language model, and interim text at each latency. Below: how many words of interim results are taken
+back again in a minute of a stream.
 """
 
 from __future__ import annotations
 
 import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated
@@ -23,16 +24,26 @@ from rich.table import Table
 from models.acoustic.lstm import Emissions
 from models.decoding.greedy import greedy_ids
 from models.device import open_device, use_threads
+from models.evaluation.revoked import revoked_words
 from models.evaluation.wer import error_rates
 from models.features import LogMel
 from models.package import UNITS, find_package, open_package
 from models.recognizer import Recognizer, load_model
 from models.training.data import Utterance, read_audio, read_corpus
-from models.types import AudioFormat, Encoding, RecognitionOptions
+from models.types import DEFAULT_LATENCY_MS, AudioFormat, Encoding, RecognitionOptions, Result
 from models.vocabulary import Vocabulary
 
 _PCM = AudioFormat(Encoding.LINEAR16, 16_000, 1)
+_PACKET_BYTES = 16_000 * 2 // 10
 _FINAL, _GREEDY = "final, with language model", "whole utterance, greedy"
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """texts: by way of recognition. revoked: words of interim results that did not stay."""
+
+    texts: dict[str, str]
+    revoked: int
 
 
 class _Evaluator:
@@ -48,18 +59,28 @@ class _Evaluator:
         self.latencies = package.config.latencies
 
     @torch.inference_mode()
-    def texts(self, utterance: Utterance) -> dict[str, str]:
+    def hear(self, utterance: Utterance) -> _Heard:
         """What each way of recognition makes of one utterance."""
         audio = read_audio(utterance.path)
-        finals = self.recognizer.transcribe(audio.tobytes(), _PCM, RecognitionOptions(interim=False, word_info=False))
-        texts = {_FINAL: " ".join(result.alternatives[0].transcript for result in finals)}
+        results = self._streamed(audio.tobytes())
+        texts = {_FINAL: " ".join(result.alternatives[0].transcript for result in results if result.is_final)}
         frames = self.log_mel(torch.from_numpy(audio.astype(np.float32) / 32768))
         length = torch.tensor([len(frames)])
         texts[_GREEDY] = self._greedy(self.model(frames.unsqueeze(0), length))
         for latency_ms, shape in self.latencies.items():
             emissions = self.model(frames.unsqueeze(0), length, shape)
             texts[f"interim at {latency_ms} ms, greedy"] = self._greedy(emissions)
-        return texts
+        return _Heard(texts, revoked_words(results))
+
+    def _streamed(self, audio: bytes) -> list[Result]:
+        """All results, as a caller gets them who sends while it is spoken."""
+        stream = self.recognizer.open_stream(_PCM, RecognitionOptions(word_info=False))
+        results: list[Result] = []
+        for start in range(0, len(audio), _PACKET_BYTES):
+            stream.accept(audio[start : start + _PACKET_BYTES])
+            results += self.recognizer.drain(stream)
+        stream.finish()
+        return results + self.recognizer.drain(stream)
 
     def _greedy(self, emissions: Emissions) -> str:
         return self.vocabulary.decode([symbol for _, symbol in greedy_ids(emissions.letters[0])])
@@ -68,11 +89,11 @@ class _Evaluator:
 _evaluator: _Evaluator | None = None
 
 
-def _texts(folder: Path, device: str, utterance: Utterance) -> dict[str, str]:
+def _hear(folder: Path, device: str, utterance: Utterance) -> _Heard:
     global _evaluator  # one a process, made with the first utterance
     if _evaluator is None:
         _evaluator = _Evaluator(folder, device)
-    return _evaluator.texts(utterance)
+    return _evaluator.hear(utterance)
 
 
 def evaluate(
@@ -90,8 +111,9 @@ def evaluate(
     folder = find_package(model)
     console = Console()
     with ProcessPoolExecutor(jobs) as pool:
-        found = pool.map(_texts, repeat(folder), repeat(device), utterances, chunksize=8)
-        texts = list(track(found, total=len(utterances), description="recognizing", console=console, transient=True))
+        found = pool.map(_hear, repeat(folder), repeat(device), utterances, chunksize=8)
+        heard = list(track(found, total=len(utterances), description="recognizing", console=console, transient=True))
+    texts = [own.texts for own in heard]
     references = [utterance.transcript for utterance in utterances]
     hours = sum(utterance.seconds for utterance in utterances) / 3600
     table = Table(title=f"{model} on {data.name}: {len(utterances)} utterances, {hours:.2f} h")
@@ -102,6 +124,8 @@ def evaluate(
         counts = (rate.substitutions, rate.deletions, rate.insertions)
         table.add_row(way, f"{rate.wer:.2f}", f"{rate.cer:.2f}", *(str(count) for count in counts))
     console.print(table)
+    revoked = sum(own.revoked for own in heard) / hours / 60
+    console.print(f"words of interim results at {DEFAULT_LATENCY_MS} ms that did not stay: {revoked:.1f} a minute")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps({way: asdict(rate) for way, rate in rates.items()}, indent=2) + "\n")

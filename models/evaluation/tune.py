@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from rich.console import Console
@@ -19,23 +18,10 @@ from rich.table import Table
 from torch import Tensor
 
 from models.decoding.beam import BeamDecoder
+from models.evaluation.emissions import phone_log_probs
 from models.evaluation.wer import error_rates
-from models.features import LogMel
 from models.package import DecodingConfig, Package, find_package, open_package
-from models.recognizer import load_model
-from models.training.data import read_audio, read_corpus
-
-
-@torch.inference_mode()
-def _emissions(package: Package, audios: list[np.ndarray]) -> list[Tensor]:
-    model = load_model(package, torch.device("cpu"))
-    log_mel = LogMel(package.config.features)
-    found = []
-    for audio in audios:
-        frames = log_mel(torch.from_numpy(audio.astype(np.float32) / 32768))
-        found.append(model(frames.unsqueeze(0), torch.tensor([len(frames)])).phones[0])
-    return found
-
+from models.training.data import read_corpus
 
 _decoder: BeamDecoder | None = None
 _log_probs: list[Tensor] = []
@@ -49,8 +35,8 @@ def _prepare(package: Package, log_probs: list[Tensor]) -> None:
 
 def _texts(tuning: DecodingConfig) -> list[str]:
     assert _decoder is not None
-    decoder = _decoder.tuned(tuning)
-    return [" ".join(hypothesis.text for hypothesis in decoder.decode(log_probs)) for log_probs in _log_probs]
+    found = [_decoder.decode(log_probs, tuning=tuning) for log_probs in _log_probs]
+    return [" ".join(hypothesis.text for hypothesis in hypotheses) for hypotheses in found]
 
 
 def tune(
@@ -68,7 +54,7 @@ def tune(
     utterances = read_corpus(data)
     utterances = utterances[:: max(1, len(utterances) // limit)]
     references = [utterance.transcript for utterance in utterances]
-    log_probs = _emissions(package, [read_audio(utterance.path) for utterance in utterances])
+    log_probs = phone_log_probs(package, utterances)
     tunings = [
         replace(
             package.config.decoding, beam_size=int(beam), language_model_weight=float(weight), word_bonus=float(bonus)

@@ -13,12 +13,14 @@ import torch
 import typer
 
 from models.acoustic.lstm import AcousticConfig
+from models.decoding.spelling import write_rules
 from models.features import FeatureConfig
 from models.package import (
     CARD,
     LANGUAGE_MODEL,
     LEXICON,
     SELF_TEST,
+    SPELLING,
     UNITS,
     WEIGHTS,
     DecodingConfig,
@@ -28,6 +30,7 @@ from models.package import (
 )
 from models.recognizer import Recognizer
 from models.training.pronunciations import PRONUNCIATIONS, read_pronunciations, write_pronunciations
+from models.training.spelling import learn_rules
 
 _TUNING = DecodingConfig()
 
@@ -61,6 +64,7 @@ def export(
     pronunciations = read_pronunciations(language_model / PRONUNCIATIONS)
     known = {word: own for word, own in pronunciations.items() if set(own) <= set(phones)}
     write_pronunciations(known, output / LEXICON)
+    write_rules(learn_rules(list(known.items())).items(), output / SPELLING)
     typer.echo(f"{len(known)} words; {len(pronunciations) - len(known)} with phones that the model has not learned")
     json.loads((output / CARD).read_text(encoding="utf-8"))
     features = checkpoint["features"]

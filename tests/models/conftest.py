@@ -19,6 +19,7 @@ from models.package import (
     LANGUAGE_MODEL,
     LEXICON,
     SELF_TEST,
+    SPELLING,
     UNITS,
     WEIGHTS,
     DecodingConfig,
@@ -52,6 +53,7 @@ TINY_LEXICON = {
     "ll": "l",
     "nn": "n",
 }
+TINY_SPELLING = {"a": "eI", "i": "I", "n": "n", "r": "r", "s": "s", "t": "t", "p": "p", "l": "l", "e": "", "y": "i"}
 TINY_PHONES = tuple(sorted({phone for phones in TINY_LEXICON.values() for phone in phones.split()}))
 _FEWER_BLANKS = 5.0
 _SHARPNESS = 40.0  # random weights give flat probabilities; sharper ones give the decoders something to decode
@@ -82,6 +84,7 @@ def tiny_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.phone_head.bias[:: config.acoustic.phones] -= _FEWER_BLANKS
     safetensors.torch.save_file({k: v.half() for k, v in model.state_dict().items()}, folder / WEIGHTS)
     (folder / LEXICON).write_text("".join(f"{word} {phones}\n" for word, phones in TINY_LEXICON.items()))
+    (folder / SPELLING).write_text("".join(f"{letter}\t{phone}\n" for letter, phone in TINY_SPELLING.items()))
     (folder / LANGUAGE_MODEL).write_text(_bigram_arpa())
     (folder / CARD).write_text(json.dumps({"language": "en-US", "description": "random", "word_error_rates": []}))
     with wave.open(str(folder / SELF_TEST), "wb") as file:

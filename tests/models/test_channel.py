@@ -27,6 +27,7 @@ def parts(tiny_package: Path) -> ChannelParts:
         package.config.latencies[LATENCY_MS],
         Vocabulary(package.path(UNITS)),
         AcousticState(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1)),
+        package.config.decoding,
     )
 
 

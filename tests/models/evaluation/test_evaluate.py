@@ -52,6 +52,7 @@ def test_every_way_of_recognition_is_measured_and_written(corpus: Path, tiny_pac
         *(f"interim at {latency} ms, greedy" for latency in (160, 320, 640, 1280)),
     ]
     assert all(way in printed for way in rates)
+    assert "that did not stay: " in printed
     assert len(output.with_suffix(".tsv").read_text().splitlines()) == 4
 
 
