@@ -32,6 +32,7 @@ from service.metrics import Metrics
 from service.quotas import Quotas
 from service.reloading import Reloading
 from service.rpc.interceptors import Authentication
+from service.rpc.reading import Reading
 from service.rpc.servicer import Speech
 from service.sessions import Sessions
 from service.settings import Settings, variable_of
@@ -221,13 +222,14 @@ def run(settings: Settings, load: Load = load_recognizer) -> int:
 
 
 def _interceptors(settings: Settings, metrics: Metrics) -> list[grpc.aio.ServerInterceptor]:
+    reading = Reading(metrics)
     if not settings.tokens_file:
-        return []
+        return [reading]
     path = Path(settings.tokens_file)
     tokens = Reloading([path], lambda: read_tokens(path))
     is_open = {health.SERVICE_NAME: settings.open_health, reflection.SERVICE_NAME: settings.open_reflection}
     open_services = frozenset(service for service, open_ in is_open.items() if open_)
-    return [Authentication(tokens.current, metrics, open_services=open_services)]
+    return [Authentication(tokens.current, metrics, open_services=open_services), reading]
 
 
 def _protection(settings: Settings) -> str:

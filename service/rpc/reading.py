@@ -1,0 +1,96 @@
+"""Messages that are no messages: bytes that protobuf cannot read, such as texts that are not UTF-8.
+
+gRPC itself would end such a call with INTERNAL, as if the server had failed. Here it is the caller's InvalidRequest,
+for every service that recognizes speech.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health
+from grpc_reflection.v1alpha import reflection
+
+from service.errors import InvalidRequest
+from service.metrics import Metrics
+from service.rpc.errors import status_of_errors
+
+_OTHERS = (health.SERVICE_NAME, reflection.SERVICE_NAME)
+_ADVICE = "is not a message of this call: it is damaged, or a text in it is not UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands for a message until somebody wants it."""
+
+
+class Reading(grpc.aio.ServerInterceptor):
+    """Gives the servicers readable messages only; a call whose message is not ends with INVALID_ARGUMENT."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Called by gRPC for each request, before a message is read."""
+        handler: Any = await continuation(handler_call_details)
+        service = handler_call_details.method.strip("/").partition("/")[0]
+        if handler is None or handler.request_deserializer is None or service in _OTHERS:
+            return handler  # type: ignore[no-any-return]
+        serializers = _lenient(handler.request_deserializer), handler.response_serializer
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(_with_readable_stream(handler.stream_stream), *serializers)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(self._with_readable(handler.unary_unary), *serializers)
+        return handler  # type: ignore[no-any-return]
+
+    def _with_readable(self, method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def call(request: Any, context: Any) -> Any:
+            if isinstance(request, _Unreadable):
+                async with status_of_errors(context, self._metrics, secrets.token_hex(8)):
+                    raise InvalidRequest("request", _ADVICE)
+            return await method(request, context)
+
+        return call
+
+
+def _lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return _Unreadable()
+
+    return read
+
+
+def _with_readable_stream(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    if inspect.isasyncgenfunction(method):
+
+        async def generate(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+            async for response in method(_readable(requests), context):
+                yield response
+
+        return generate
+
+    async def call(requests: AsyncIterator[Any], context: Any) -> Any:
+        return await method(_readable(requests), context)
+
+    return call
+
+
+async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Raises InvalidRequest where a servicer asks for a message that is none."""
+    async for request in requests:
+        if isinstance(request, _Unreadable):
+            raise InvalidRequest("request", _ADVICE)
+        yield request
