@@ -11,6 +11,7 @@ import sys
 
 from service import app
 from service.errors import StartError
+from service.language_model_command import add_language_model_command
 from service.settings import describe_settings, load_settings
 from service.token_command import add_token_command
 
@@ -25,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=_version())
     parser.set_defaults(run=_serve)
-    add_token_command(parser.add_subparsers(title="other commands", metavar=""))
+    commands = parser.add_subparsers(title="other commands", metavar="")
+    add_token_command(commands)
+    add_language_model_command(commands)
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))

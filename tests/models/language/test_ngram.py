@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import DataError
-from models.training.kenlm_binary import find_build_binary, write_binary
-from models.training.kneser_ney import (
+from models.language.arpa import SPECIAL_WORDS, choose_words, encode, write_arpa
+from models.language.kneser_ney import (
     BEGIN,
     NGrams,
     Order,
@@ -22,14 +22,8 @@ from models.training.kneser_ney import (
     estimate,
     train,
 )
-from models.training.ngram import (
-    SPECIAL_WORDS,
-    choose_words,
-    encode,
-    measure_perplexity,
-    read_sentences,
-    write_arpa,
-)
+from models.training.kenlm_binary import find_build_binary, write_binary
+from models.training.ngram import measure_perplexity, read_sentences
 
 SENTENCES = [
     line.split()
