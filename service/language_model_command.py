@@ -33,9 +33,9 @@ def add_language_model_command(commands: argparse._SubParsersAction[argparse.Arg
     build.add_argument(
         "--general-share",
         type=_share,
-        default=0.3,
+        default=0.5,
         metavar="X",
-        help="share of the base's language model, 0 to 1: more for free speech, less for fixed phrases; default: 0.3",
+        help="share of the base's language model, 0 to 1: more for free speech, less for fixed phrases; default: 0.5",
     )
     build.set_defaults(run=_build)
 

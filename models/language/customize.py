@@ -47,7 +47,7 @@ class Customized:
 
 
 def customize(
-    base: Path, texts: Sequence[Path], output: Path, *, order: int = 3, general_share: float = 0.3
+    base: Path, texts: Sequence[Path], output: Path, *, order: int = 3, general_share: float = 0.5
 ) -> Customized:
     """Writes a package into `output`, whose name becomes the model's name.
 

@@ -1,4 +1,4 @@
-"""A custom package expects the words of its text, hears words that the base did not know, and still knows the others."""
+"""A custom package expects the words of its text, hears words that the base did not know, and keeps the others."""
 
 from __future__ import annotations
 

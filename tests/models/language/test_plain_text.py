@@ -16,10 +16,8 @@ from models.text.inverse import rewrite
         ("Take 20 mg of Ibuprofen. Then rest!", ["take twenty mg of ibuprofen", "then rest"]),
         ("Dr. Zoë O\u2019Brien\nsaw   her", ["dr zoe o'brien saw her"]),
         ("a headline\n\nand a text", ["a headline", "and a text"]),
-        (
-            "In 2024, 1,500 people; 007",
-            ["in two thousand twenty four one thousand five hundred people zero zero seven"],
-        ),
+        ("In 2024, 1905 and 1800", ["in twenty twenty four nineteen oh five and eighteen hundred"]),
+        ("1,500 people; 007; 2005", ["one thousand five hundred people zero zero seven two thousand five"]),
         ("\u201cIt\u2019s late,\u201d she said (twice).", ["it's late she said twice"]),
         ("... ??? 北京", []),
     ],
