@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 _SENTENCE_END = re.compile(r"[.!?]+(?=[\s\"')\]]|$)|\n\s*\n")
-_TOKEN = re.compile(r"[0-9][0-9,]*|[a-z']*[a-z][a-z']*")
+_TOKEN = re.compile(r"[0-9]+(?:,[0-9]{3})*|[a-z']*[a-z][a-z']*")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc]")
 _ABBREVIATIONS = re.compile(r"\b(mr|mrs|ms|dr|st|vs|etc|e\.g|i\.e)\.", re.IGNORECASE)
 _MOST_DIGITS = 9
