@@ -5,6 +5,8 @@ What a channel has heard is `channel.py`'s; the computing is the Recognizer's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor
 
 from models.acoustic.state import AcousticState
@@ -92,13 +94,12 @@ class Stream:
 
     def accept(self, data: bytes) -> None:
         """Takes the next bytes of audio. Raises InvalidAudio."""
-        if not self.is_over:
-            self._take(self._decoder.accept(data))
+        self._take_all(self._decoder.accept(data))
 
     def finish(self) -> None:
         """No more audio will come. Raises InvalidAudio when the audio breaks off in the middle of a sample."""
+        self._take_all(self._decoder.finish())
         if not self.is_over:
-            self._take(self._decoder.finish())
             self._end()
 
     def take_events(self) -> list[SpeechEvent]:
@@ -122,6 +123,10 @@ class Stream:
     def absorb_readings(self, alternatives: tuple[Alternative, ...]) -> list[Result]:
         """Takes the readings of the utterance that was decoding; see Channel."""
         return self._decoding().absorb_readings(alternatives)
+
+    def _take_all(self, runs: Iterator[Tensor]) -> None:
+        while not self.is_over and (samples := next(runs, None)) is not None:
+            self._take(samples)
 
     def _take(self, samples: Tensor) -> None:
         """[C, N]"""

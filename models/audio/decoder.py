@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -40,8 +41,8 @@ class _Decoder(Protocol):
 
     format: AudioFormat | None
 
-    def accept(self, data: bytes) -> Samples: ...
-    def finish(self) -> Samples: ...
+    def accept(self, data: bytes) -> Iterator[Samples]: ...
+    def finish(self) -> Iterator[Samples]: ...
 
 
 class AudioDecoder:
@@ -60,31 +61,25 @@ class AudioDecoder:
         """Most bytes that should be given to the next `accept`, so that it takes neither long nor much memory."""
         return RAW_PIECE_BYTES if isinstance(self._decoder, WavDecoder) else COMPRESSED_PIECE_BYTES
 
-    def accept(self, data: bytes) -> Tensor:
-        """The samples that these bytes complete. Raises InvalidAudio."""
+    def accept(self, data: bytes) -> Iterator[Tensor]:
+        """The samples that these bytes complete, in short runs. Raises InvalidAudio."""
         if self._decoder is None:
             self._head += data
             if len(self._head) < _MAGIC_BYTES:
-                return torch.zeros(1, 0)
+                return
             self._decoder, data, self._head = self._choose(), self._head, b""
-        return self._convert(self._decoder.accept(data))
+        yield from map(self._convert, self._decoder.accept(data))
 
-    def finish(self) -> Tensor:
+    def finish(self) -> Iterator[Tensor]:
         """The last samples. Raises InvalidAudio when the bytes end where no audio may end."""
         if self._decoder is None:
             if not self._head:
-                return torch.zeros(1, 0)
+                return
             self._decoder = self._choose()
-            samples = torch.cat([self._convert(self._decoder.accept(self._head)), self._last()], dim=1)
-        else:
-            samples = self._last()
-        if self._resampler is None:
-            return samples
-        return torch.cat([samples, self._resampler.finish()], dim=1)
-
-    def _last(self) -> Tensor:
-        assert self._decoder is not None
-        return self._convert(self._decoder.finish())
+            yield from map(self._convert, self._decoder.accept(self._head))
+        yield from map(self._convert, self._decoder.finish())
+        if self._resampler is not None:
+            yield self._resampler.finish()
 
     def _choose(self) -> _Decoder:
         declared, magic = self._declared, self._head[:_MAGIC_BYTES]
@@ -109,9 +104,7 @@ class AudioDecoder:
         )
 
     def _convert(self, samples: Samples) -> Tensor:
-        assert self._decoder is not None
-        if self._decoder.format is None:
-            return torch.zeros(1, 0)
+        assert self._decoder is not None and self._decoder.format is not None
         if not self._declared.separate_channels:
             samples = samples.mean(axis=0, keepdims=True)
         channels = torch.from_numpy(np.ascontiguousarray(samples))

@@ -7,9 +7,8 @@ samples are exactly those of the whole file. RFC 9639 describes the format.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
 
 from models.audio.formats import check_found
 from models.audio.pcm import Samples
@@ -58,33 +57,29 @@ class FlacDecoder:
         self.format: AudioFormat | None = None
         """Known once the description at the beginning has been read."""
 
-    def accept(self, data: bytes) -> Samples:
+    def accept(self, data: bytes) -> Iterator[Samples]:
         """The samples of the frames that these bytes complete. Raises InvalidAudio."""
         self._pending += data
         while not self._is_last_block or self._skip_bytes:
             if not self._read_metadata():
-                return self._nothing()
-        pieces = [self._nothing()]
+                return
         while self._cut_frame():
             if self._run_samples >= _RUN_SAMPLES:
-                pieces.append(self._decode_run())
-        pieces.append(self._decode_run())
-        return np.concatenate(pieces, axis=1)
+                yield self._decode_run()
+        if self._run:
+            yield self._decode_run()
 
-    def finish(self) -> Samples:
+    def finish(self) -> Iterator[Samples]:
         """The samples of the last frame. Raises InvalidAudio when it is not whole."""
         if not self._is_last_block or self._skip_bytes:
             raise InvalidAudio("the FLAC file ends before its first sample; is it truncated?")
         if not self._pending:
-            return self._nothing()
+            return
         if self._frame is None:
             self._frame = self._first_frame(at_end=True)
         assert self._frame is not None
         self._add_frame(len(self._pending), self._frame)
-        return self._decode_run()
-
-    def _nothing(self) -> Samples:
-        return np.zeros((self.format.channels if self.format else 1, 0), np.float32)
+        yield self._decode_run()
 
     def _read_metadata(self) -> bool:
         """Takes the magic, a metadata block or a part of one; False: not without more bytes."""
@@ -156,8 +151,6 @@ class FlacDecoder:
         self._frame = None
 
     def _decode_run(self) -> Samples:
-        if not self._run:
-            return self._nothing()
         info = bytearray(self._info)
         struct.pack_into(">I", info, 14, self._run_samples)  # of 36 bits for the length these are the lower 32,
         info[13] &= 0xF0  # and these the others

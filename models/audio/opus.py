@@ -8,9 +8,8 @@ the small files are set by the audio alone, so that every cutting of the bytes g
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-
-import numpy as np
 
 from models.audio.formats import check_found
 from models.audio.ogg import BEGIN, END, OggReader, Page, write_file
@@ -48,23 +47,21 @@ class OpusDecoder:
         self.format: AudioFormat | None = None
         """Known once the header has been read."""
 
-    def accept(self, data: bytes) -> Samples:
+    def accept(self, data: bytes) -> Iterator[Samples]:
         """The samples that these bytes complete. Raises InvalidAudio."""
-        return self._joined([samples for page in self._reader.accept(data) for samples in self._take(page)])
+        for page in self._reader.accept(data):
+            yield from self._take(page)
 
-    def finish(self) -> Samples:
+    def finish(self) -> Iterator[Samples]:
         """The last samples. Raises InvalidAudio when the bytes end in the middle of a page."""
         if not self._has_tags:
             raise InvalidAudio("the Ogg Opus audio ends before its first sample; is it truncated?")
         if not self._reader.is_between_pages:
             raise InvalidAudio("the Ogg Opus audio ends in the middle of a page; is it truncated?")
-        return self._joined([self._decode_group()])
+        if self._group:
+            yield self._decode_group()
 
-    def _joined(self, pieces: list[Samples]) -> Samples:
-        channels = self.format.channels if self.format else 1
-        return np.concatenate([np.zeros((channels, 0), np.float32), *pieces], axis=1)
-
-    def _take(self, page: Page) -> list[Samples]:
+    def _take(self, page: Page) -> Iterator[Samples]:
         packets = list(page.packets)
         if self._has_ended:
             raise InvalidAudio("more Ogg pages follow the last one of the audio; send one recording in a stream")
@@ -76,25 +73,25 @@ class OpusDecoder:
             if not packets.pop(0).startswith(_TAGS):
                 raise InvalidAudio("the Ogg Opus audio has no OpusTags header; is it damaged?")
             self._has_tags = True
-        return self._take_audio(packets, page) if packets or page.flags & END else []
+        self._has_ended = bool(page.flags & END)
+        if self._has_ended:
+            yield from self._take_last(packets, page.position)
+        elif packets:
+            self._position = page.position
+            yield from self._take_packets(packets)
 
-    def _take_audio(self, packets: list[bytes], page: Page) -> list[Samples]:
-        pieces = []
-        ticks = 0
+    def _take_packets(self, packets: Iterable[bytes]) -> Iterator[Samples]:
         for packet in packets:
-            ticks += _duration(packet)
             self._group.append(packet)
             if sum(map(_duration, self._group)) >= _GROUP:
-                pieces.append(self._decode_group())
-        if page.flags & END:
-            self._has_ended = True
-            pieces.append(self._decode_group())
-            surplus = ticks - (page.position - self._position)
-            if 0 < surplus <= ticks:  # the last packet is longer than the audio
-                return _without_last(pieces, surplus // _CLOCKS_PER_SAMPLE)
-        if packets:
-            self._position = page.position
-        return pieces
+                yield self._decode_group()
+
+    def _take_last(self, packets: Sequence[bytes], position: int) -> Iterator[Samples]:
+        """The packets of the last page, of which the audio needs perhaps not all."""
+        pieces = [*self._take_packets(packets), *([self._decode_group()] if self._group else [])]
+        ticks = sum(map(_duration, packets))
+        surplus = ticks - (position - self._position)
+        yield from _without_last(pieces, surplus // _CLOCKS_PER_SAMPLE) if 0 < surplus <= ticks else pieces
 
     def _read_head(self, head: bytes) -> None:
         if not head.startswith(_HEAD):
@@ -113,8 +110,6 @@ class OpusDecoder:
 
     def _decode_group(self) -> Samples:
         assert self.format is not None
-        if not self._group:
-            return np.zeros((self.format.channels, 0), np.float32)
         packets = [*self._memory, *self._group]
         positions = list(accumulate(map(_duration, packets)))
         samples = decode_file(write_file([self._head, _NO_TAGS], packets, positions), self.format.channels)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -41,19 +42,16 @@ class WavDecoder:
         self.format: AudioFormat | None = raw_format(declared) if is_raw else None
         """Known from the first header on."""
 
-    def accept(self, data: bytes) -> Samples:
+    def accept(self, data: bytes) -> Iterator[Samples]:
         """The samples that these bytes complete. Raises InvalidAudio."""
         self._pending += data
-        pieces = []
         while (piece := self._next(at_end=False)) is not None:
-            pieces.append(piece)
-        return self._joined(pieces)
+            yield piece
 
-    def finish(self) -> Samples:
+    def finish(self) -> Iterator[Samples]:
         """The last samples. Raises InvalidAudio when the bytes end in the middle of a sample or of a header."""
-        pieces = []
         while (piece := self._next(at_end=True)) is not None:
-            pieces.append(piece)
+            yield piece
         if self._in_header:
             raise InvalidAudio("the WAV header has no data chunk; is the file truncated?")
         if self._pending and self._data_left != 0:
@@ -63,7 +61,6 @@ class WavDecoder:
                 f" for {self.format.encoding.value} with {self.format.channels} channel(s),"
                 f" {len(self._pending)} are left over"
             )
-        return self._joined(pieces)
 
     def _next(self, *, at_end: bool) -> Samples | None:
         """Goes on by a header, a run of samples, or a run of bytes that are neither; None: not without more bytes."""
@@ -152,9 +149,6 @@ class WavDecoder:
 
     def _nothing(self) -> Samples:
         return np.zeros((self.format.channels if self.format else 1, 0), np.float32)
-
-    def _joined(self, pieces: list[Samples]) -> Samples:
-        return np.concatenate([self._nothing(), *pieces], axis=1) if self.format else self._nothing()
 
 
 def _find_header(data: bytes) -> re.Match[bytes] | None:

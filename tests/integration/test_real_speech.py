@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,36 +14,10 @@ from models.evaluation.wer import error_rates
 from models.package import find_package, open_package
 from models.training.data import Utterance, read_audio, read_corpus
 
-ROOT = Path(__file__).parents[2]
 TEST_SET = "librispeech test-clean, 663 utterances"
 UTTERANCES = 50
 NEIGHBORS = 8
 WORSE_THAN_CARD = 10.0  # percent; 50 utterances are a small sample of the set that the model card reports
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server process on ports of its own choosing."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    environment = {**os.environ, "HEARKEN_PORT": "0", "HEARKEN_METRICS_PORT": "0", "HEARKEN_DEVICE": "cpu"}
-    with log.open("wb") as file:
-        process = subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=environment, stderr=file)
-    try:
-        address = asyncio.run(_address_when_serving(process, log))
-        yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
-
-
-async def _address_when_serving(process: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(600):
-        text = log.read_text()
-        if "serves on" in text and (found := re.search(r"gRPC on (\S+)", text)):
-            return found[1]
-        assert process.poll() is None, text
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"the server did not serve in time:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="module")

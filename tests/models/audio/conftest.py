@@ -37,10 +37,10 @@ def _decoded(data: bytes, declared: AudioFormat = HEADED, cuts: tuple[int, ...] 
     decoder, pieces, at, turn = AudioDecoder(declared), [], 0, 0
     while at < len(data):
         cut = cuts[turn % len(cuts)]
-        pieces.append(decoder.accept(data[at : at + cut]))
+        pieces += decoder.accept(data[at : at + cut])
         at, turn = at + cut, turn + 1
-    pieces.append(decoder.finish())
-    return torch.cat([piece for piece in pieces if piece.shape[1]] or pieces[:1], dim=1)
+    pieces += decoder.finish()
+    return torch.cat(pieces, dim=1) if pieces else torch.zeros(1, 0)
 
 
 @pytest.fixture(scope="session")
