@@ -1,4 +1,4 @@
-"""The acoustic model: convolutional 8x subsampling, bidirectional LSTM layers, CTC heads for letters and for phones.
+"""The acoustic model: convolutional 8x subsampling, bidirectional LSTM layers, heads for letters, phones and frames.
 
 Two ways through the same weights: `forward` sees whole utterances; `forward_chunk` is latency-controlled: the forward
 direction carries its state from chunk to chunk, the backward direction starts anew at the end of chunk + look-ahead
@@ -42,14 +42,16 @@ class AcousticConfig:
 
 @dataclass(frozen=True, slots=True)
 class Emissions:
-    """Log probabilities of whole utterances: letters [B, O, V], phones [B, O, P], lengths [B] of the O outputs.
+    """Log probabilities of whole utterances: letters [B, O, V], phones and frames [B, O, P], lengths [B] of O outputs.
 
     Letters can be written down as they come (interim text). Phones say more directly what was heard; with a lexicon and
-    a language model they give the final text.
+    a language model they give the final text. Both are CTC: a symbol somewhere in its time, blanks around it. Frames
+    say for each output which phone it belongs to, or that it is silence (BLANK): they tell when something was said.
     """
 
     letters: Tensor
     phones: Tensor
+    frames: Tensor
     lengths: Tensor
 
 
@@ -137,6 +139,7 @@ class AcousticModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * config.hidden, config.outputs_per_step * config.vocabulary)
         self.phone_head = nn.Linear(2 * config.hidden, config.outputs_per_step * config.phones)
+        self.frame_head = nn.Linear(2 * config.hidden, config.outputs_per_step * config.phones)
 
     @property
     def output_s(self) -> float:
@@ -160,9 +163,13 @@ class AcousticModel(nn.Module):
         return self.dropout(x), lengths
 
     def emissions(self, x: Tensor, lengths: Tensor) -> Emissions:
-        """What the CTC heads make of encoded utterances [B, S, 2H] with `lengths` [B] steps."""
-        per_step = self.config.outputs_per_step
-        return Emissions(log_probs(self.head, x, per_step), log_probs(self.phone_head, x, per_step), lengths * per_step)
+        """What the heads make of encoded utterances [B, S, 2H] with `lengths` [B] steps."""
+        return Emissions(
+            letters=self._log_probs(self.head, x),
+            phones=self._log_probs(self.phone_head, x),
+            frames=self._log_probs(self.frame_head, x),
+            lengths=lengths * self.config.outputs_per_step,
+        )
 
     def _encode_as_chunks(self, frames: Tensor, frame_lengths: Tensor, shape: ChunkShape) -> tuple[Tensor, Tensor]:
         x, lengths = self._subsample(frames, frame_lengths)
@@ -184,7 +191,7 @@ class AcousticModel(nn.Module):
         x = self.subsampling(window).unsqueeze(1)
         lengths = torch.full(x.shape[:2], shape.window_steps, device=x.device)
         out, state = self._layers_over_windows(x, lengths, shape.chunk_steps, state)
-        return log_probs(self.head, out[:, 0, : shape.chunk_steps], self.config.outputs_per_step), state
+        return self._log_probs(self.head, out[:, 0, : shape.chunk_steps]), state
 
     def initial_state(self, batch: int = 1) -> AcousticState:
         """The state before the first chunk of `batch` streams."""
@@ -209,12 +216,10 @@ class AcousticModel(nn.Module):
             cell.append(c)
         return x, AcousticState(torch.cat(hidden), torch.cat(cell))
 
-
-def log_probs(head: nn.Module, x: Tensor, outputs_per_step: int) -> Tensor:
-    """Log probabilities [B, S * outputs_per_step, symbols] of a linear head that reads [B, S, 2H]."""
-    batch, steps, _ = x.shape
-    scores: Tensor = head(x).float().view(batch, steps * outputs_per_step, -1)
-    return scores.log_softmax(dim=-1)
+    def _log_probs(self, head: nn.Module, x: Tensor) -> Tensor:
+        batch, steps, _ = x.shape
+        scores: Tensor = head(x).float().view(batch, steps * self.config.outputs_per_step, -1)
+        return scores.log_softmax(dim=-1)
 
 
 def _reverse(x: Tensor, lengths: Tensor) -> Tensor:

@@ -38,14 +38,14 @@ class AugmentConfig:
     time_mask_every_frames: int = 150
 
 
-def perturb_audio(samples: Tensor, config: AugmentConfig, random: np.random.Generator) -> tuple[Tensor, float]:
-    """[N] samples -> [N'] samples of another speed, another volume, with some noise; and the speed."""
+def perturb_audio(samples: Tensor, config: AugmentConfig, random: np.random.Generator) -> Tensor:
+    """[N] samples -> [N'] samples: another speed, another volume, some noise."""
     speed = float(random.choice(config.speeds))
     if speed != 1.0:
         samples = resample(samples, round(speed * _SPEED_UNITS), _SPEED_UNITS)
     if random.random() < config.noise_chance:
         samples = samples + _noise(samples, random.uniform(*config.noise_snr_db), random)
-    return (samples * 10 ** (random.uniform(*config.gain_db) / 20)).clamp(-1, 1), speed
+    return (samples * 10 ** (random.uniform(*config.gain_db) / 20)).clamp(-1, 1)
 
 
 def _noise(samples: Tensor, snr_db: float, random: np.random.Generator) -> Tensor:

@@ -5,11 +5,10 @@ Which epoch is which and how many there are is the schedule's business (`train.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -34,7 +33,8 @@ class Batch:
     """frames [B, T, F] zero-padded, frame_lengths [B]; letters and phones of all rows one after the other.
 
     targets [sum of target_lengths], target_lengths [B]; phones [sum of phone_lengths], phone_lengths [B].
-    frame_labels [B, outputs]: the phone of each output, BLANK for silence, UNKNOWN_LABEL in padding and where unknown.
+    frame_labels [B, outputs]: a first guess of the phone of each output (`flat_start.py`), BLANK for silence,
+    UNKNOWN_LABEL in padding.
     """
 
     frames: Tensor
@@ -116,16 +116,13 @@ class BatchMaker:
         augment: AugmentConfig | None = None,
         *,
         outputs_per_step: int,
-        alignments: Mapping[str, npt.NDArray[np.uint8]] | None = None,
     ) -> None:
-        """alignments: utterance id -> label of each output (`align.py`); None: a flat start instead."""
         self._store = store
         self._log_mel = log_mel
         self._augment = augment
         self._letters = [targets.letters(u.transcript) for u in utterances]
         self._phones = [targets.phones(u.transcript) for u in utterances]
         self._outputs_per_step = outputs_per_step
-        self._labels = None if alignments is None else [alignments.get(u.utt_id) for u in utterances]
 
     def make(self, indices: Sequence[int], seed: int = 0) -> Batch:
         """The batch of these utterances; the same seed gives the same augmentation."""
@@ -139,7 +136,7 @@ class BatchMaker:
         phones = [self._phones[index] if own else nothing for index, own in zip(indices, spoken, strict=True)]
         lengths = torch.tensor([len(f) for f in frames])
         outputs = step_count(int(lengths.max())) * self._outputs_per_step
-        labels = [own if own is not None else torch.zeros(0, dtype=torch.long) for _, own in pairs]
+        labels = [own for _, own in pairs]
         return Batch(
             frames=pad_sequence(frames, batch_first=True),
             frame_lengths=lengths,
@@ -150,28 +147,17 @@ class BatchMaker:
             frame_labels=torch.stack([F.pad(own, (0, outputs - len(own)), value=UNKNOWN_LABEL) for own in labels]),
         )
 
-    def _frames(self, index: int, random: np.random.Generator, spoken: bool) -> tuple[Tensor, Tensor | None]:
+    def _frames(self, index: int, random: np.random.Generator, spoken: bool) -> tuple[Tensor, Tensor]:
         """[T, F] frames and [outputs] labels of one utterance."""
         samples = samples_of(self._store, index) if spoken else nonspeech(len(self._store[index]), random)
-        speed = 1.0
         if self._augment is not None:
-            samples, speed = perturb_audio(samples, self._augment, random)
+            samples = perturb_audio(samples, self._augment, random)
         frames: Tensor = self._log_mel(samples)
-        labels = self._frame_labels(index, frames, speed) if spoken else torch.full((self._outputs(frames),), BLANK)
+        labels = torch.full((step_count(len(frames)) * self._outputs_per_step,), BLANK)
+        if spoken:
+            guess = flat_alignment(frames, self._phones[index], STEP_FRAMES // self._outputs_per_step)
+            labels[: len(guess)] = guess
         return (mask_frames(frames, self._augment, random) if self._augment is not None else frames), labels
-
-    def _outputs(self, frames: Tensor) -> int:
-        return step_count(len(frames)) * self._outputs_per_step
-
-    def _frame_labels(self, index: int, frames: Tensor, speed: float) -> Tensor | None:
-        """[outputs] labels, where they are known. speed: the audio is so many times faster than the alignment's."""
-        if self._labels is None:
-            return flat_alignment(frames, self._phones[index], STEP_FRAMES // self._outputs_per_step)
-        known = self._labels[index]
-        if known is None:
-            return None
-        source = ((np.arange(self._outputs(frames)) + 0.5) * speed).astype(np.int64)
-        return torch.from_numpy(known[source.clip(max=len(known) - 1)].astype(np.int64))
 
 
 def share_of(batches: Sequence[list[int]], rank: int, world: int) -> Iterator[list[int]]:

@@ -33,7 +33,7 @@ def realigned(log_probs: Tensor, lengths: Tensor, batch: Batch, log_prior: Tenso
     with more of them than fit, keeps the labels of the batch.
     """
     labels = batch.frame_labels.clone()
-    scores = (log_probs - _PRIOR_SCALE * log_prior).float().cpu()
+    scores = log_probs.float().cpu() - _PRIOR_SCALE * log_prior
     wanted = torch.split(batch.phones.cpu(), batch.phone_lengths.tolist())
     for row, (length, phones) in enumerate(zip(lengths.tolist(), wanted, strict=True)):
         path = align_phones(scores[row, :length].contiguous(), phones)

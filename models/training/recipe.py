@@ -50,8 +50,8 @@ class ScheduleConfig:
 
     minutes: the run ends after so much time, whatever its epochs; 0: no such end.
     batch_seconds: padded audio of one update of one process, at the beginning and after `grow_after_epochs`.
-    realign_from_progress: from then on the model finds the frame labels itself, batch by batch.
-    frame_weights: of the loss of frame labels at the beginning and at the end, linear between (`align.py`,
+    realign_from_progress: until then frame labels are a flat start, from then on the model finds them itself.
+    frame_weights: of the loss of frame labels at the beginning and at the end, linear between (`flat_start.py`,
     `flat_start.py`).
     """
 
@@ -62,7 +62,7 @@ class ScheduleConfig:
     grow_after_epochs: int = 2
     learning_rate: float = 1.2e-3
     warmup_updates: int = 300
-    realign_from_progress: float = 1.0
+    realign_from_progress: float = 0.1
     frame_weights: tuple[float, float] = (1.0, 0.2)
     decay_progress: float = 0.4
     weight_decay: float = 1e-4

@@ -9,22 +9,18 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from models.acoustic.lstm import AcousticConfig
 from models.features import FeatureConfig
 from models.package import UNITS, WEIGHTS, is_package, open_package
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """acoustic: the architecture. weights: by name, of the averaged model. frame_head: of a run that has learned frame
-    labels (`align.py`), else empty. units: file of its letters. phones: those it tells apart, by id from 1.
+    """weights: by name, of the averaged model. units: file of its letters. phones: those it tells apart, by id from 1.
 
     features: as it has learned to read them, normalization included.
     """
 
-    acoustic: AcousticConfig
     weights: dict[str, Tensor]
-    frame_head: dict[str, Tensor]
     units: Path
     phones: tuple[str, ...]
     features: FeatureConfig
@@ -36,13 +32,11 @@ def read_start(folder: Path) -> Start:
         package = open_package(folder)
         weights = {n: w.float() for n, w in safetensors.torch.load_file(package.path(WEIGHTS)).items()}
         config = package.config
-        return Start(config.acoustic, weights, {}, package.path(UNITS), config.phones, config.features)
+        return Start(weights, package.path(UNITS), config.phones, config.features)
     checkpoint = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
     features = FeatureConfig(**checkpoint["features"])
     return Start(
-        acoustic=AcousticConfig(**checkpoint["acoustic"]),
         weights=checkpoint["averaged"],
-        frame_head=checkpoint["frame_head"],
         units=folder / UNITS,
         phones=tuple(checkpoint["phones"]),
         features=features,

@@ -29,13 +29,11 @@ from torch.nn.parallel import DistributedDataParallel
 from models.acoustic.lstm import AcousticModel, Emissions
 from models.acoustic.state import ChunkShape
 from models.decoding.greedy import greedy_ids
-from models.errors import DataError
 from models.features import LogMel
 from models.package import UNITS
-from models.training.align import Alignments
-from models.training.batches import BatchMaker, Targets, plan_epoch, samples_of, share_of
+from models.training.batches import UNKNOWN_LABEL, BatchMaker, Targets, plan_epoch, samples_of, share_of
 from models.training.data import AudioStore, Utterance, read_corpus, select
-from models.training.loss import ForwardLoss, FrameHead, ctc_loss
+from models.training.loss import ForwardLoss, ctc_loss
 from models.training.muon import Muon
 from models.training.pronunciations import (
     PRONUNCIATIONS,
@@ -53,7 +51,7 @@ from models.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
-_NORMALIZATION_UTTERANCES = 500  # enough to know each band's mean and spread
+_SAMPLE_UTTERANCES = 500  # enough to know each band's mean and spread, and how frequent each phone is
 _DEV_BATCH_SECONDS = 120.0
 _LOG_COLUMNS = (
     "minutes",
@@ -79,12 +77,8 @@ class Trainer:
         cache: Path,
         device: torch.device,
         start: Path | None = None,
-        alignments: Path | None = None,
     ) -> None:
-        """start: a run or a model package to begin with: averaged weights, letters, phones and features.
-
-        alignments: file of frame labels (`align.py`); without one, a flat start.
-        """
+        """start: a run or a model package to begin with: averaged weights, letters, phones and features."""
         self.start = read_start(start) if start is not None else None
         self.recipe, self.run, self.device = recipe, run, device
         self.rank = int(os.environ.get("RANK", "0"))
@@ -111,7 +105,6 @@ class Trainer:
         self.phones = self.start.phones if self.start else phone_set(self.pronunciations)
         targets = Targets(self.vocabulary, self.pronunciations, self.phones)
         per_step = recipe.model.outputs_per_step
-        known = self._known_labels(alignments)
         self.batches = BatchMaker(
             self.utterances,
             train_store,
@@ -119,7 +112,6 @@ class Trainer:
             log_mel,
             recipe.augment,
             outputs_per_step=per_step,
-            alignments=known.labels if known else None,
         )
         self.dev_batches = BatchMaker(self.dev, dev_store, targets, log_mel, outputs_per_step=per_step)
 
@@ -131,14 +123,11 @@ class Trainer:
             mel_bins=recipe.features.mel_bins,
         )
         self.model = AcousticModel(config).to(device)
-        self.frame_head = FrameHead(config).to(device)
-        log_prior = torch.from_numpy(known.log_prior()) if known else None
         if self.start:
-            _begin_with(self.model, self.start.weights)
-            _begin_with(self.frame_head, self.start.frame_head)
+            self._begin_with(self.start.weights)
         self.averaged = AcousticModel(config).to(device).eval()
         self.averaged.load_state_dict(self.model.state_dict())
-        self.forward: torch.nn.Module = ForwardLoss(self.model, self.frame_head, log_prior)
+        self.forward: torch.nn.Module = ForwardLoss(self.model, self._log_prior())
         if self.world > 1:
             self.forward = DistributedDataParallel(self.forward)
         decay = recipe.schedule.weight_decay
@@ -308,14 +297,6 @@ class Trainer:
             write_pronunciations(pronounce(words), path)
         return read_pronunciations(path)
 
-    def _known_labels(self, path: Path | None) -> Alignments | None:
-        if path is None:
-            return None
-        alignments = Alignments.read(path)
-        if self.start and alignments.phones != self.start.phones:
-            raise DataError(f"{path} has other phones than the model that this run begins with; align with that model")
-        return alignments
-
     @contextmanager
     def _rank_zero_first(self) -> Iterator[None]:
         """What the first process writes to disk inside, the others find there."""
@@ -328,7 +309,7 @@ class Trainer:
     def _normalization(self, store: AudioStore) -> Any:
         """The recipe's features with mean and scale measured on a random sample of the training audio."""
         random = np.random.default_rng(self.recipe.schedule.seed)
-        sample = random.choice(len(store), min(len(store), _NORMALIZATION_UTTERANCES), replace=False)
+        sample = random.choice(len(store), min(len(store), _SAMPLE_UTTERANCES), replace=False)
         log_mel = LogMel(self.recipe.features)
         frames = torch.cat([log_mel(samples_of(store, int(i))) for i in sample])
         return replace(
@@ -361,7 +342,6 @@ class Trainer:
         checkpoint = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "frame_head": self.frame_head.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "features": asdict(self.features),
             "acoustic": asdict(self.model.config),
@@ -373,6 +353,22 @@ class Trainer:
         torch.save(checkpoint, temporary)
         temporary.replace(self.run / "checkpoint.pt")
 
+    def _begin_with(self, weights: dict[str, Tensor]) -> None:
+        own = self.model.state_dict()
+        fitting = {name: tensor for name, tensor in weights.items() if tensor.shape == own[name].shape}
+        self.model.load_state_dict({**own, **fitting})
+        log.info("beginning with the weights of %d of %d tensors", len(fitting), len(own))
+
+    def _log_prior(self) -> Tensor:
+        """[P] logarithm of how frequent each frame label is, by the flat alignments of a random sample."""
+        random = np.random.default_rng(self.recipe.schedule.seed)
+        sample = random.choice(len(self.utterances), min(len(self.utterances), _SAMPLE_UTTERANCES), replace=False)
+        counts = torch.ones(self.model.config.phones)
+        for index in sample:
+            labels = self.batches.make([int(index)]).frame_labels
+            counts += labels[labels != UNKNOWN_LABEL].bincount(minlength=len(counts))
+        return (counts / counts.sum()).log()
+
     def _resume(self) -> None:
         path = self.run / "checkpoint.pt"
         if not path.exists():
@@ -380,20 +376,11 @@ class Trainer:
         checkpoint = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(checkpoint["model"])
         self.averaged.load_state_dict(checkpoint["averaged"])
-        self.frame_head.load_state_dict(checkpoint["frame_head"])
         for optimizer, state in zip(self.optimizers, checkpoint["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self.epoch, self.update, self.done_in_epoch = checkpoint["position"]
         self.minutes_before = checkpoint["minutes"]
         log.info("resuming %s at epoch %d, update %d", path, self.epoch + 1, self.update)
-
-
-def _begin_with(module: torch.nn.Module, weights: dict[str, Tensor]) -> None:
-    """Takes over the weights whose shapes fit; the others stay random."""
-    own = module.state_dict()
-    fitting = {name: tensor for name, tensor in weights.items() if tensor.shape == own[name].shape}
-    module.load_state_dict({**own, **fitting})
-    log.info("%s begins with the weights of %d of %d tensors", type(module).__name__, len(fitting), len(own))
 
 
 def main(
@@ -402,9 +389,6 @@ def main(
     output: Annotated[Path, typer.Option(help="folder of this run: checkpoint, log, units")],
     begin_with: Annotated[
         Path | None, typer.Option(help="run or model package whose weights a new run begins with")
-    ] = None,
-    alignments: Annotated[
-        Path | None, typer.Option(help="frame labels (models.training.align); without them, a flat start")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="folder for decoded audio (default: OUTPUT/cache)")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N; with torchrun, cuda takes one GPU a process")] = "cpu",
@@ -426,7 +410,6 @@ def main(
             cache or output / "cache",
             where,
             start=begin_with,
-            alignments=alignments,
         )
         trainer.train(checkpoint_minutes)
 

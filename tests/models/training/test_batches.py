@@ -6,18 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.acoustic.lstm import AcousticConfig, AcousticModel
-from models.errors import DataError
 from models.features import FeatureConfig, LogMel
-from models.training.align import Alignments, spread
 from models.training.augment import AugmentConfig, mask_frames, perturb_audio
-from models.training.batches import UNKNOWN_LABEL, Batch, BatchMaker, Targets, plan_epoch, share_of
+from models.training.batches import Batch, BatchMaker, Targets, plan_epoch, share_of
 from models.training.data import AudioStore, Utterance
 from models.training.flat_start import flat_alignment
 from models.training.forced_alignment import realigned
@@ -44,13 +41,9 @@ class _Letters(Targets):
         return torch.tensor([1])
 
 
-def _maker(
-    store: AudioStore, augment: AugmentConfig, alignments: dict[str, npt.NDArray[np.uint8]] | None = None
-) -> BatchMaker:
+def _maker(store: AudioStore, augment: AugmentConfig) -> BatchMaker:
     utterances = [Utterance(str(i), Path(), 1.0, "", "", "") for i in range(len(store))]
-    return BatchMaker(
-        utterances, store, _Letters(), LogMel(FeatureConfig()), augment, outputs_per_step=2, alignments=alignments
-    )
+    return BatchMaker(utterances, store, _Letters(), LogMel(FeatureConfig()), augment, outputs_per_step=2)
 
 
 @given(seconds=st.lists(st.floats(0.3, 20), min_size=1, max_size=200), seed=st.integers(0, 9))
@@ -76,14 +69,14 @@ def test_processes_get_equally_many_batches(count: int, world: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_audio() -> None:
-    first, second = (perturb_audio(SAMPLES, AugmentConfig(), np.random.default_rng(3))[0] for _ in range(2))
+    first, second = (perturb_audio(SAMPLES, AugmentConfig(), np.random.default_rng(3)) for _ in range(2))
     assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize(("speed", "length"), [(0.9, 17_778), (1.1, 14_546)])
 def test_another_speed_is_another_length(speed: float, length: int) -> None:
-    perturbed, used = perturb_audio(SAMPLES, replace(NEUTRAL, speeds=(speed,)), np.random.default_rng(0))
-    assert (len(perturbed), used) == (length, speed)
+    perturbed = perturb_audio(SAMPLES, replace(NEUTRAL, speeds=(speed,)), np.random.default_rng(0))
+    assert len(perturbed) == length
 
 
 @given(count=st.integers(400, 40_000), seed=st.integers(0, 2**32 - 1))
@@ -100,14 +93,14 @@ def test_an_utterance_without_speech_has_nothing_to_write() -> None:
     assert batch.frame_labels.unique().tolist() == [0], "every output is silence"
     assert float(batch.frames.std()) > 0, "the sound stands in for the silence of the store"
     model = AcousticModel(AcousticConfig(channels=4, hidden=8, layers=1))
-    loss = ForwardLoss(model)(batch, None).detach()
+    loss = ForwardLoss(model)(batch, None, 1.0).detach()
     assert bool(loss.isfinite()) and float(loss) > 0, "what it writes in spite of that costs something"
 
 
 def test_noise_has_the_level_it_was_asked_for() -> None:
     config = replace(NEUTRAL, noise_chance=1.0, noise_snr_db=(20.0, 20.0))
     for seed in range(4):
-        noise = perturb_audio(SAMPLES, config, np.random.default_rng(seed))[0] - SAMPLES
+        noise = perturb_audio(SAMPLES, config, np.random.default_rng(seed)) - SAMPLES
         assert 20 * torch.log10(SAMPLES.std() / noise.std()) == pytest.approx(20.0, abs=0.2)
 
 
@@ -123,34 +116,6 @@ def test_a_flat_alignment_spreads_the_phones_over_the_loud_part() -> None:
     frames[40:120] = 1.0
     labels = flat_alignment(frames, torch.tensor([3, 1, 2, 2]), output_frames=4)
     assert labels.tolist() == [0] * 10 + [3] * 5 + [1] * 5 + [2] * 10 + [0] * 10
-
-
-def test_frame_labels_follow_the_speed_and_are_unknown_where_nothing_was_aligned() -> None:
-    alignments = {"0": np.repeat(np.array([0, 1, 2], dtype=np.uint8), 9)}
-    sound = AudioStore([np.ones(16_000, dtype=np.int16)] * 2)
-    labels = _maker(sound, replace(NEUTRAL, speeds=(0.5,)), alignments).make([0, 1]).frame_labels
-    assert labels[0].tolist() == [0] * 18 + [1] * 18 + [2] * (labels.shape[1] - 36)
-    assert labels[1].unique().tolist() == [UNKNOWN_LABEL]
-
-
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
-def test_a_spread_path_keeps_its_phones_in_order(symbols: list[int]) -> None:
-    path = np.array(symbols, dtype=np.uint8)
-    labels = spread(path, max_reach=2)
-    assert (labels[path != 0] == path[path != 0]).all()
-    reached = [bool(path[max(0, i - 2) : i + 3].any()) for i in range(len(path))]
-    assert (labels != 0).tolist() == reached, "a phone reaches two outputs to each side, the rest is silence"
-
-
-def test_alignments_are_read_as_they_were_written(tmp_path: Path) -> None:
-    written = Alignments(("a", "b"), {"x": np.array([0, 1], dtype=np.uint8), "y": np.array([2], dtype=np.uint8)})
-    written.write(tmp_path / "alignments.npz")
-    read = Alignments.read(tmp_path / "alignments.npz")
-    assert read.phones == written.phones
-    assert {name: own.tolist() for name, own in read.labels.items()} == {"x": [0, 1], "y": [2]}
-    (tmp_path / "alignments.npz").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="not a file of alignments"):
-        Alignments.read(tmp_path / "alignments.npz")
 
 
 @given(rows=st.integers(1, 40), columns=st.integers(1, 40), seed=st.integers(0, 9))
