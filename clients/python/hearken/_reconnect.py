@@ -14,6 +14,7 @@ LONGEST_DELAY_S = 5.0
 
 # A connection that has held for so long is not part of the trouble before it.
 _HELD_S = 10.0
+_ROUNDING_S = 0.01  # gRPC counts whole milliseconds and may end a call a little early
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,10 @@ class Attempts:
     def delay_s(self, error: HearkenError) -> float:
         """How long to wait after this error of an attempt; raises it, or what says more, if that was the last one."""
         now_s = self._clock()
-        if self._deadline_s is not None and now_s >= self._deadline_s and isinstance(error, ServerError):
-            raise self._too_late(error) from error  # gRPC's asyncio may say INTERNAL of a call that has no time left
+        if self._deadline_s is not None and now_s >= self._deadline_s - _ROUNDING_S:
+            # gRPC's asyncio may also say INTERNAL of a call that has no time left.
+            if isinstance(error, DeadlineExceeded | ServerError):
+                raise self._too_late(error) from error
         if self._reconnect is None or not self._is_worth_another(error):
             raise error
         if now_s - self._began_s >= _HELD_S:
