@@ -3,56 +3,26 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import pytest
-
-pytest.importorskip("uvicorn", reason="the captions page needs `pip install ./clients/web`")
-
-import uvicorn
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from hearken_web import gateway
+from tests.clients.captions_page import PATIENCE_S, running_gateway, wait_until
 
 OPTIONS = {"sample_rate_hz": 48_000, "latency_ms": 320, "hints": ["anna"]}
-PATIENCE_S = 30.0
 
 
 @pytest.fixture
-def start_gateway() -> Iterator[Callable[[str], int]]:
-    """Starts gateways, each for a speech server, that stop after the test; gives their ports."""
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def start(address: str) -> int:
-        listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(gateway.application(address), log_level="warning", ws="websockets-sansio")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        running.append((server, thread))
-        limit_s = time.monotonic() + PATIENCE_S
-        while not server.started:
-            assert time.monotonic() < limit_s
-            time.sleep(0.02)
-        return int(listener.getsockname()[1])
-
-    yield start
-    for server, thread in running:
-        server.should_exit = True
-        thread.join()
-
-
-@pytest.fixture
-def port(server: Any, start_gateway: Callable[[str], int]) -> int:
-    return start_gateway(server.address)
+def port(server: Any) -> Iterator[int]:
+    with running_gateway(server.address) as port:
+        yield port
 
 
 def opened(port: int, **options: Any) -> ClientConnection:
@@ -154,7 +124,7 @@ def test_the_page_and_its_modules_are_served(port: int) -> None:
 
 def test_subtitles_are_those_of_the_sdk(port: int) -> None:
     words = [{"text": "good", "start_s": 0, "end_s": 0.5}, {"text": "morning", "start_s": 0.5, "end_s": 1.25}]
-    body = json.dumps(words).encode()
+    body = json.dumps([words, []]).encode()
     assert fetched(port, "/subtitles/srt", body) == (200, b"1\n00:00:00,000 --> 00:00:01,250\ngood morning\n")
     assert fetched(port, "/subtitles/vtt", body)[1].startswith(b"WEBVTT\n")
 
@@ -164,7 +134,7 @@ def test_subtitles_are_those_of_the_sdk(port: int) -> None:
     [
         ("/subtitles/doc", b"[]", 400),
         ("/subtitles/srt", b"{", 400),
-        ("/subtitles/srt", b"[{}]", 400),
+        ("/subtitles/srt", b"[[{}]]", 400),
         ("/subtitles/srt", bytes(gateway.LARGEST_BODY_BYTES + 1), 413),
     ],
 )
@@ -180,10 +150,3 @@ def fetched(port: int, path: str, body: bytes | None = None) -> tuple[int, bytes
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()
-
-
-def wait_until(condition: Callable[[], Any]) -> None:
-    limit_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < limit_s, "waited too long"
-        time.sleep(0.02)

@@ -19,8 +19,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from hearken import Alternative, AsyncClient, ConnectionOptions, HearkenError, Result, to_srt, to_vtt
-from hearken_web.messages import BadMessage, check_end, options_of, result_message, words_of
+from hearken import AsyncClient, ConnectionOptions, HearkenError, to_srt, to_vtt
+from hearken_web.messages import BadMessage, check_end, options_of, result_message, utterances_of
 
 PAGE = Path(__file__).with_name("page")
 
@@ -95,12 +95,10 @@ async def subtitles(request: Request) -> Response:
         if len(body) > LARGEST_BODY_BYTES:
             return PlainTextResponse("these are too many words for one file\n", _TOO_LARGE)
     try:
-        words = words_of(body.decode(errors="replace"))
+        utterances = utterances_of(body.decode(errors="replace"))
     except BadMessage as error:
         return PlainTextResponse(f"{error}\n", _BAD_REQUEST)
-    alternative = Alternative(" ".join(word.text for word in words), None, tuple(words))
-    whole = Result((alternative,), True, 0.0, max((word.end_s for word in words), default=0.0))
-    return Response(render([whole]), media_type=f"{media_type}; charset=utf-8")
+    return Response(render(utterances), media_type=f"{media_type}; charset=utf-8")
 
 
 async def _audio(websocket: WebSocket) -> AsyncIterator[bytes]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hearken import Result, StreamOptions, Word
+from hearken import Alternative, Result, StreamOptions, Word
 
 END = "end"
 
@@ -66,13 +66,18 @@ def result_message(result: Result) -> dict[str, Any]:
     }
 
 
-def words_of(text: str) -> list[Word]:
-    """The words that the page wants subtitles of. Raises BadMessage."""
+def utterances_of(text: str) -> list[Result]:
+    """The utterances that the page wants subtitles of: lists of words. Raises BadMessage."""
     try:
-        words = [Word(str(word["text"]), float(word["start_s"]), float(word["end_s"])) for word in json.loads(text)]
+        return [_utterance(utterance) for utterance in json.loads(text) if utterance]
     except (ValueError, TypeError, KeyError) as error:
-        raise BadMessage("subtitles are made of a list of words with text, start_s and end_s") from error
-    return words
+        raise BadMessage("subtitles are made of lists of words, each with text, start_s and end_s") from error
+
+
+def _utterance(messages: list[dict[str, Any]]) -> Result:
+    words = tuple(Word(str(word["text"]), float(word["start_s"]), float(word["end_s"])) for word in messages)
+    alternative = Alternative(" ".join(word.text for word in words), None, words)
+    return Result((alternative,), True, words[0].start_s, words[-1].end_s)
 
 
 def _word_message(word: Word) -> dict[str, Any]:

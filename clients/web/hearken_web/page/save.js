@@ -3,7 +3,8 @@
 export async function save(transcript, format) {
   let content = transcript.text;
   if (format !== "txt") {
-    const answer = await fetch(`subtitles/${format}`, { method: "POST", body: JSON.stringify(transcript.words) });
+    const words = transcript.utterances.map((utterance) => utterance.words);
+    const answer = await fetch(`subtitles/${format}`, { method: "POST", body: JSON.stringify(words) });
     if (!answer.ok) throw new Error(await answer.text());
     content = await answer.text();
   }

@@ -14,10 +14,6 @@ export class Transcript {
     for (const kind of ["mouseover", "focusin"]) log.addEventListener(kind, (event) => this.tell(event.target));
   }
 
-  get words() {
-    return this.utterances.flatMap((utterance) => utterance.words);
-  }
-
   get text() {
     return this.utterances.map((utterance) => `${utterance.text}\n`).join("");
   }
@@ -54,7 +50,7 @@ export class Transcript {
     time.className = "time";
     time.textContent = clock(utterance.start_s);
     const paragraph = document.createElement("p");
-    paragraph.append(time, ...utterance.words.flatMap((word) => [this.wordElement(word), " "]));
+    paragraph.append(time, " ", ...utterance.words.flatMap((word) => [this.wordElement(word), " "]));
     if (!utterance.words.length) paragraph.append(utterance.text);
     const isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 40;
     this.log.append(paragraph);
