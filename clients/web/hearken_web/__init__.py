@@ -1,0 +1,1 @@
+"""Live captions in a browser: a page, and the gateway that carries its audio to a Hearken server."""
