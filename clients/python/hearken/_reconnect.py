@@ -75,10 +75,10 @@ class Attempts:
     def delay_s(self, error: HearkenError) -> float:
         """How long to wait after this error of an attempt; raises it, or what says more, if that was the last one."""
         now_s = self._clock()
-        if self._deadline_s is not None and now_s >= self._deadline_s - _ROUNDING_S:
-            # gRPC's asyncio may also say INTERNAL of a call that has no time left.
-            if isinstance(error, DeadlineExceeded | ServerError):
-                raise self._too_late(error) from error
+        is_over = self._deadline_s is not None and now_s >= self._deadline_s - _ROUNDING_S
+        # gRPC's asyncio may also say INTERNAL of a call that has no time left.
+        if is_over and isinstance(error, DeadlineExceeded | ServerError):
+            raise self._too_late(error) from error
         if self._reconnect is None or not self._is_worth_another(error):
             raise error
         if now_s - self._began_s >= _HELD_S:
