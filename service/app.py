@@ -64,7 +64,7 @@ def load_recognizer(settings: Settings) -> Recognizer[Any]:
         find_package(settings.model),
         settings.device,
         threads=settings.threads,
-        decoder_processes=settings.decoder_processes or max(1, (os.cpu_count() or 1) // 2),
+        decoder_processes=settings.decoder_processes or max(2, (os.cpu_count() or 1) // 2),
     )
 
 

@@ -70,7 +70,7 @@ class Settings(BaseModel):
         0, "Requests recognized at a time for one network address; 0: as many as max_streams.", unit="requests", ge=0
     )
     decoder_processes: int = _setting(
-        0, "Processes for the beam search of final results; 0 takes half of the cores.", ge=0, le=256
+        0, "Processes for the beam search of final results; 0 takes half of the cores, at least 2.", ge=0, le=256
     )
     max_batch: int = _setting(64, "Streams moved forward by one call of the model.", unit="streams", ge=1)
     max_message_bytes: int = _setting(
