@@ -22,8 +22,17 @@ _GATES = 4  # an LSTM's weights are four matrices on top of each other
 class Muon(torch.optim.Optimizer):
     """For the weights of LSTMs [4H, D]. Several processes share the work: each makes some matrices orthogonal."""
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float, gates: int = _GATES) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float,
+        weight_decay: float,
+        gates: int = _GATES,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        """precision: of the orthogonalization; bfloat16 is enough for it where the processor multiplies it fast."""
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "gates": gates})
+        self._precision = precision
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -38,7 +47,8 @@ class Muon(torch.optim.Optimizer):
                 momentum.lerp_(parameter.grad, 1 - _MOMENTUM)
                 if number % world == rank:
                     look_ahead = parameter.grad.lerp(momentum, _MOMENTUM)
-                    updates.append(orthogonal(look_ahead.view(group["gates"], -1, parameter.shape[1])).flatten())
+                    matrices = look_ahead.view(group["gates"], -1, parameter.shape[1])
+                    updates.append(orthogonal(matrices, self._precision).flatten())
                 else:
                     updates.append(torch.zeros_like(parameter).flatten())
             if not updates:
@@ -54,12 +64,12 @@ class Muon(torch.optim.Optimizer):
                 parameter.add_(update.view_as(parameter), alpha=-scale)
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
+def orthogonal(matrices: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
     """[K, M, N] -> the nearest matrices whose singular values are about 1, by Newton-Schulz iteration."""
     a, b, c = _NEWTON_SCHULZ
     x = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).to(precision)
     for _ in range(_NEWTON_SCHULZ_STEPS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x if matrices.shape[1] <= matrices.shape[2] else x.mT
+    return (x if matrices.shape[1] <= matrices.shape[2] else x.mT).to(matrices.dtype)

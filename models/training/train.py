@@ -147,7 +147,8 @@ class Trainer:
             )
         ]
         if recurrent:
-            self.optimizers.append(Muon(recurrent, recipe.schedule.learning_rate, decay))
+            precision = torch.float32 if recipe.schedule.precision == "float32" else torch.bfloat16
+            self.optimizers.append(Muon(recurrent, recipe.schedule.learning_rate, decay, precision=precision))
         self.epoch = self.update = self.done_in_epoch = 0
         self.minutes_before = 0.0
         self.started = time.monotonic()
