@@ -116,7 +116,11 @@ class BatchMaker:
         augment: AugmentConfig | None = None,
         *,
         outputs_per_step: int,
+        views: int = 1,
     ) -> None:
+        """views: how often each utterance is in its batch, masked in another way each time; the second views are the
+        second half of its rows."""
+        self.views = views
         self._store = store
         self._log_mel = log_mel
         self._augment = augment
@@ -130,25 +134,25 @@ class BatchMaker:
         chance = self._augment.nonspeech_chance if self._augment else 0.0
         spoken = random.random(len(indices)) >= chance
         pairs = [self._frames(index, random, own) for index, own in zip(indices, spoken, strict=True)]
-        frames = [own for own, _ in pairs]
+        frames = [self._masked(own, random) for _ in range(self.views) for own, _ in pairs]
         nothing = torch.zeros(0, dtype=torch.long)
         letters = [self._letters[index] if own else nothing for index, own in zip(indices, spoken, strict=True)]
         phones = [self._phones[index] if own else nothing for index, own in zip(indices, spoken, strict=True)]
         lengths = torch.tensor([len(f) for f in frames])
         outputs = step_count(int(lengths.max())) * self._outputs_per_step
-        labels = [own for _, own in pairs]
+        labels = [F.pad(own, (0, outputs - len(own)), value=UNKNOWN_LABEL) for _, own in pairs]
         return Batch(
             frames=pad_sequence(frames, batch_first=True),
             frame_lengths=lengths,
-            targets=torch.cat(letters),
-            target_lengths=torch.tensor([len(t) for t in letters]),
-            phones=torch.cat(phones),
-            phone_lengths=torch.tensor([len(t) for t in phones]),
-            frame_labels=torch.stack([F.pad(own, (0, outputs - len(own)), value=UNKNOWN_LABEL) for own in labels]),
+            targets=torch.cat(letters * self.views),
+            target_lengths=torch.tensor([len(t) for t in letters] * self.views),
+            phones=torch.cat(phones * self.views),
+            phone_lengths=torch.tensor([len(t) for t in phones] * self.views),
+            frame_labels=torch.stack(labels * self.views),
         )
 
     def _frames(self, index: int, random: np.random.Generator, spoken: bool) -> tuple[Tensor, Tensor]:
-        """[T, F] frames and [outputs] labels of one utterance."""
+        """[T, F] frames, not yet masked, and [outputs] labels of one utterance."""
         samples = samples_of(self._store, index) if spoken else nonspeech(len(self._store[index]), random)
         if self._augment is not None:
             samples = perturb_audio(samples, self._augment, random)
@@ -157,7 +161,10 @@ class BatchMaker:
         if spoken:
             guess = flat_alignment(frames, self._phones[index], STEP_FRAMES // self._outputs_per_step)
             labels[: len(guess)] = guess
-        return (mask_frames(frames, self._augment, random) if self._augment is not None else frames), labels
+        return frames, labels
+
+    def _masked(self, frames: Tensor, random: np.random.Generator) -> Tensor:
+        return mask_frames(frames.clone(), self._augment, random) if self._augment is not None else frames
 
 
 def share_of(batches: Sequence[list[int]], rank: int, world: int) -> Iterator[list[int]]:

@@ -51,8 +51,9 @@ class ScheduleConfig:
     minutes: the run ends after so much time, whatever its epochs; 0: no such end.
     batch_seconds: padded audio of one update of one process, at the beginning and after `grow_after_epochs`.
     realign_from_progress: until then frame labels are a flat start, from then on the model finds them itself.
-    frame_weights: of the loss of frame labels at the beginning and at the end, linear between (`flat_start.py`,
-    `flat_start.py`).
+    frame_weights: of the loss of frame labels at the beginning and at the end, linear between (`flat_start.py`).
+    consistency_weight: above 0 each utterance is twice in its batch, masked in two ways, and the model learns to hear
+    the same in both (`loss.py`).
     """
 
     epochs: int = 12
@@ -64,6 +65,7 @@ class ScheduleConfig:
     warmup_updates: int = 300
     realign_from_progress: float = 0.1
     frame_weights: tuple[float, float] = (1.0, 0.2)
+    consistency_weight: float = 0.0
     decay_progress: float = 0.4
     weight_decay: float = 1e-4
     gradient_clip: float = 5.0

@@ -112,6 +112,7 @@ class Trainer:
             log_mel,
             recipe.augment,
             outputs_per_step=per_step,
+            views=2 if recipe.schedule.consistency_weight else 1,
         )
         self.dev_batches = BatchMaker(self.dev, dev_store, targets, log_mel, outputs_per_step=per_step)
 
@@ -127,7 +128,9 @@ class Trainer:
             self._begin_with(self.start.weights)
         self.averaged = AcousticModel(config).to(device).eval()
         self.averaged.load_state_dict(self.model.state_dict())
-        self.forward: torch.nn.Module = ForwardLoss(self.model, self._log_prior())
+        self.forward: torch.nn.Module = ForwardLoss(
+            self.model, self._log_prior(), consistency_weight=recipe.schedule.consistency_weight
+        )
         if self.world > 1:
             self.forward = DistributedDataParallel(self.forward)
         decay = recipe.schedule.weight_decay
@@ -204,7 +207,7 @@ class Trainer:
         seen = [i for i, u in enumerate(self.utterances) if chances[i] < shares.get(u.corpus, 1.0)]
         batches = plan_epoch(
             [self.utterances[i].seconds for i in seen],
-            schedule.grown_batch_seconds if grown else schedule.batch_seconds,
+            (schedule.grown_batch_seconds if grown else schedule.batch_seconds) / self.batches.views,
             seed=seed,
             world=self.world,
             short_first=epoch == 0 and not self.start,

@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.acoustic.lstm import AcousticConfig, AcousticModel
+from models.acoustic.lstm import AcousticConfig, AcousticModel, Emissions
 from models.features import FeatureConfig, LogMel
 from models.training.augment import AugmentConfig, mask_frames, perturb_audio
 from models.training.batches import Batch, BatchMaker, Targets, plan_epoch, share_of
 from models.training.data import AudioStore, Utterance
 from models.training.flat_start import flat_alignment
 from models.training.forced_alignment import realigned
-from models.training.loss import ForwardLoss
+from models.training.loss import ForwardLoss, consistency_loss
 from models.training.muon import orthogonal
 from models.training.nonspeech import nonspeech
 from models.training.recipe import ScheduleConfig
@@ -41,9 +41,9 @@ class _Letters(Targets):
         return torch.tensor([1])
 
 
-def _maker(store: AudioStore, augment: AugmentConfig) -> BatchMaker:
+def _maker(store: AudioStore, augment: AugmentConfig, views: int = 1) -> BatchMaker:
     utterances = [Utterance(str(i), Path(), 1.0, "", "", "") for i in range(len(store))]
-    return BatchMaker(utterances, store, _Letters(), LogMel(FeatureConfig()), augment, outputs_per_step=2)
+    return BatchMaker(utterances, store, _Letters(), LogMel(FeatureConfig()), augment, outputs_per_step=2, views=views)
 
 
 @given(seconds=st.lists(st.floats(0.3, 20), min_size=1, max_size=200), seed=st.integers(0, 9))
@@ -95,6 +95,34 @@ def test_an_utterance_without_speech_has_nothing_to_write() -> None:
     model = AcousticModel(AcousticConfig(channels=4, hidden=8, layers=1))
     loss = ForwardLoss(model)(batch, None, 1.0).detach()
     assert bool(loss.isfinite()) and float(loss) > 0, "what it writes in spite of that costs something"
+
+
+def test_two_views_are_the_same_speech_masked_in_two_ways() -> None:
+    store = AudioStore([(np.random.default_rng(i).standard_normal(16_000) * 3000).astype(np.int16) for i in range(2)])
+    batch = _maker(store, AugmentConfig(frequency_mask=40), views=2).make([0, 1], seed=5)
+    first, second = batch.frames[:2], batch.frames[2:]
+    seen = (first != 0) & (second != 0)
+    assert torch.equal(first[seen], second[seen])
+    assert not torch.equal(first, second)
+    assert batch.targets.tolist() == [1] * 4
+    assert batch.frame_lengths[:2].tolist() == batch.frame_lengths[2:].tolist()
+
+
+def test_views_that_agree_cost_nothing_and_padding_never_counts() -> None:
+    one = torch.randn(1, 6, 3).log_softmax(-1)
+    other = one.clone()
+    other[:, 4:] = torch.randn(1, 2, 3).log_softmax(-1)
+    none = torch.zeros(0, dtype=torch.long)
+    four, two = torch.tensor([4, 4]), torch.tensor([1, 1])
+    batch = Batch(torch.zeros(2, 24, 1), four, none, two, none, two, none)
+
+    def cost(log_probs: torch.Tensor, outputs: int) -> float:
+        lengths = torch.tensor([outputs, outputs])
+        return float(consistency_loss(Emissions(log_probs, log_probs, log_probs, lengths), batch))
+
+    views = torch.cat([one, other])
+    assert cost(views, 4) == pytest.approx(0.0, abs=1e-6)
+    assert cost(views, 6) > 0.01
 
 
 def test_noise_has_the_level_it_was_asked_for() -> None:
