@@ -30,7 +30,7 @@ class DecoderPool:
     """As `BeamDecoder`, for many threads at a time. A process that dies is replaced, and its work done again."""
 
     def __init__(self, folder: Path, processes: int) -> None:
-        """Starts with the first `decode`."""
+        """Starts the processes; they load on their own while the caller goes on."""
         self._folder = folder
         self._processes = processes
         self._lock = threading.Lock()  # guards the replacement of a broken pool
@@ -59,7 +59,10 @@ class DecoderPool:
 
     def _new_pool(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")  # forking a process with threads may deadlock
-        return ProcessPoolExecutor(self._processes, context, initializer=_begin, initargs=(self._folder,))
+        pool = ProcessPoolExecutor(self._processes, context, initializer=_begin, initargs=(self._folder,))
+        for _ in range(self._processes):
+            pool.submit(_nothing)  # a process is started by work; a caller would wait seconds for it to load
+        return pool
 
 
 _decoder: BeamDecoder | None = None  # one a process
@@ -70,6 +73,10 @@ def _begin(folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends its processes itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _decoder = BeamDecoder(open_package(folder))
+
+
+def _nothing() -> None:
+    pass
 
 
 def _end_with_parent() -> None:
