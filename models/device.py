@@ -1,15 +1,21 @@
-"""Which device inference runs on, and how many CPU threads it may use."""
+"""Which device inference runs on, how many CPU threads it may use, and what its failures mean."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from models.errors import DeviceError
+from models.errors import DeviceError, DeviceLost, OutOfMemory
 
 log = logging.getLogger(__name__)
+
+_NO_MEMORY = ("ALLOC_FAILED", "can't allocate memory", "out of memory")
+"""In the texts of torch's errors, which have a type of their own only where torch itself allocates."""
+_DEVICE_FAILED = ("CUDA error", "cuDNN error", "CUBLAS_STATUS", "NCCL error")
 
 
 def open_device(name: str) -> torch.device:
@@ -42,3 +48,25 @@ def open_device(name: str) -> torch.device:
 def use_threads(count: int) -> None:
     """Sets the CPU threads of one operation. 0: half of the cores of this process; the service has the rest."""
     torch.set_num_threads(count or max(1, len(os.sched_getaffinity(0)) // 2))
+
+
+@contextmanager
+def failures_of(device: torch.device) -> Iterator[None]:
+    """Raises OutOfMemory or DeviceLost in place of what torch raises for them; other errors stay what they are."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or any(part in text for part in _NO_MEMORY):
+            release_memory(device)
+            raise OutOfMemory(f"the model's device {device} is out of memory; try again later") from error
+        if isinstance(error, torch.AcceleratorError) or any(part in text for part in _DEVICE_FAILED):
+            raise DeviceLost(f"the device {device} has failed: {text.partition(chr(10))[0]}") from error
+        raise
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives memory that torch keeps for later back to the device."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.empty_cache()

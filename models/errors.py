@@ -5,6 +5,9 @@ HearkenError
 ├── InvalidOptions       a recognition option outside what this model offers
 ├── PackageError         a model package that is missing, damaged or foreign
 ├── DeviceError          a named device that this machine does not have
+├── OutOfMemory          the device has no room for this step; smaller or later ones may fit
+├── DeviceLost           the device has failed; only a new process can use it again
+├── DecodingFailed       an utterance that ends the processes which decode it
 └── DataError            training or evaluation data that cannot be used
 """
 
@@ -29,6 +32,18 @@ class PackageError(HearkenError):
 
 class DeviceError(HearkenError):
     """A named device that this machine does not have."""
+
+
+class OutOfMemory(HearkenError):
+    """The device has no room for this step; smaller or later ones may fit."""
+
+
+class DeviceLost(HearkenError):
+    """The device has failed; only a new process can use it again."""
+
+
+class DecodingFailed(HearkenError):
+    """An utterance that ends the processes which decode it."""
 
 
 class DataError(HearkenError):

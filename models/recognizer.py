@@ -21,7 +21,7 @@ from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
 from models.decoding.pool import DecoderPool
-from models.device import open_device, use_threads
+from models.device import failures_of, open_device, release_memory, use_threads
 from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
 from models.final_pass import final_pass_of
@@ -60,9 +60,11 @@ class Recognizer:
         return recognizer
 
     def close(self) -> None:
-        """Ends the decoder processes, if there are any."""
+        """Ends the decoder processes, if there are any, and lets go of the device's memory; nothing works after it."""
         if isinstance(self._decoder, DecoderPool):
             self._decoder.close()
+        self._model.to("meta")
+        release_memory(self._device)
 
     @property
     def name(self) -> str:
@@ -108,11 +110,12 @@ class Recognizer:
 
         Chunks of the same shape go through the model together. Final passes go one by one: then neither the neighbors
         nor the padding can change the last bits of a score, and the text of a stream is that of its file.
-        If it raises, no stream has changed, so that each can be tried alone.
+        If it raises, no stream has changed, so that each can be tried alone. Raises OutOfMemory and DeviceLost.
         """
         jobs = [stream.job() for stream in streams]
-        finals = {i: self._whole_pass(job.frames) for i, job in enumerate(jobs) if isinstance(job, FinalJob)}
-        chunks = self._chunk_pass([(i, job) for i, job in enumerate(jobs) if isinstance(job, ChunkJob)])
+        with failures_of(self._device):
+            finals = {i: self._whole_pass(job.frames) for i, job in enumerate(jobs) if isinstance(job, FinalJob)}
+            chunks = self._chunk_pass([(i, job) for i, job in enumerate(jobs) if isinstance(job, ChunkJob)])
         for i, log_probs in finals.items():
             streams[i].absorb_final_pass(log_probs)
         return [stream.absorb_chunk(*chunks[i]) if i in chunks else [] for i, stream in enumerate(streams)]

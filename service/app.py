@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -43,6 +44,12 @@ logger = logging.getLogger(__name__)
 
 SPEECH = speech_pb2.DESCRIPTOR.services_by_name["Speech"].full_name
 
+_BROKEN = 3
+"""Exit code when recognition has stopped for good: whoever supervises the process starts a new one."""
+
+_BROKEN_GRACE_S = 5.0
+"""Time for the statuses of all streams, whose recognition has stopped."""
+
 _LAST_STATUS_S = 1.0
 """Time for the status of the last streams to get out. Health watchers, who never leave, are sent off after it."""
 
@@ -77,6 +84,8 @@ class Server:
         """Where gRPC listens, once started."""
         self.metrics_port = 0
         """Where metrics are served, once started."""
+        self.broken = asyncio.Event()
+        """Recognition has stopped for good; the server is to be stopped, and its process to end."""
         self.metrics = Metrics()
         self._settings = settings
         self._load = load
@@ -157,7 +166,7 @@ class Server:
 
     async def stop(self) -> None:
         """Turns new callers away, gives those inside DRAIN_GRACE_S to finish, then ends everything."""
-        grace_s = self._settings.drain_grace_s
+        grace_s = min(self._settings.drain_grace_s, _BROKEN_GRACE_S if self.broken.is_set() else math.inf)
         await self._health.enter_graceful_shutdown()
         logger.info("stopping; running streams have %g s to finish", grace_s)
         if self._sessions is not None:
@@ -178,11 +187,15 @@ class Server:
             await self._health.set(service, status)
 
     def _on_death(self) -> None:
+        self.broken.set()
         self._health_change = asyncio.create_task(self._set_health(serving=False))
 
 
-async def serve(settings: Settings, load: Load = load_recognizer) -> None:
-    """Runs a server until SIGTERM or SIGINT. A second signal ends the process at once."""
+async def serve(settings: Settings, load: Load = load_recognizer) -> int:
+    """Runs a server until SIGTERM or SIGINT, or until it breaks, and gives the exit code.
+
+    A second signal ends the process at once.
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -196,29 +209,30 @@ async def serve(settings: Settings, load: Load = load_recognizer) -> None:
         loop.add_signal_handler(number, on_signal)
     server = Server(settings, load)
     await server.start()
-    stop = asyncio.create_task(stopping.wait())
+    ends = [asyncio.create_task(event.wait()) for event in (stopping, server.broken)]
     loading = asyncio.create_task(server.load())
     try:
-        await asyncio.wait((loading, stop), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((loading, *ends), return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             loading.result()
-        await stop
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        loading.cancel()
+        for task in (loading, *ends):
+            task.cancel()
         await server.stop()
+    return _BROKEN if server.broken.is_set() else 0
 
 
 def run(settings: Settings, load: Load = load_recognizer) -> int:
-    """Runs a server and gives the exit code; 2 with one sentence on stderr when it cannot start as configured."""
+    """Runs a server and gives the exit code: 2, with a sentence on stderr, when it cannot start; 3 when it broke."""
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        asyncio.run(serve(settings, load))
+        return asyncio.run(serve(settings, load))
     except (StartError, PackageError, DeviceError) as error:
         sys.stderr.write(f"hearken: {error}\n")
         return 2
-    return 0
 
 
 def _interceptors(settings: Settings, metrics: Metrics) -> list[grpc.aio.ServerInterceptor]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
+from models.errors import DeviceLost, OutOfMemory
 from service.errors import EngineStopped
 from service.metrics import Metrics
 
@@ -30,6 +31,7 @@ class _Ticket(Generic[StreamT, ResultT]):
 
     stream: StreamT
     outcome: asyncio.Future[list[ResultT] | Exception]
+    since_s: float
 
 
 class Batcher(Generic[StreamT, ResultT]):
@@ -65,7 +67,7 @@ class Batcher(Generic[StreamT, ResultT]):
         When this returns or raises, cancellation included, the model no longer touches the stream. Raises what the
         model raised for it, or EngineStopped.
         """
-        ticket: _Ticket[StreamT, ResultT] = _Ticket(stream, self._loop.create_future())
+        ticket: _Ticket[StreamT, ResultT] = _Ticket(stream, self._loop.create_future(), time.perf_counter())
         with self._changed:
             if self._stopped:
                 raise EngineStopped
@@ -114,18 +116,25 @@ class Batcher(Generic[StreamT, ResultT]):
                 self._changed.wait()
             if not self._stopped:
                 self._running = list(islice(self._waiting, self._max_batch))
+                now_s = time.perf_counter()
                 for ticket in self._running:
                     del self._waiting[ticket]
+                    self._metrics.queue_seconds.observe(now_s - ticket.since_s)
             return self._running
 
     def _step(self, streams: list[StreamT]) -> list[list[ResultT] | Exception]:
         try:
             return [*self._call(streams)]
+        except DeviceLost:
+            raise  # nothing more can be computed in this process: the thread ends, and the server with it
         except Exception as error:
             if len(streams) == 1:
                 return [error]
-            logger.warning("a batch of %d streams failed; trying each alone", len(streams), exc_info=True)
-            return [self._step([stream])[0] for stream in streams]
+            half = len(streams) // 2
+            if isinstance(error, OutOfMemory):
+                self._max_batch = half
+            logger.warning("a batch of %d streams failed; trying each half", len(streams), exc_info=True)
+            return [*self._step(streams[:half]), *self._step(streams[half:])]
 
     def _call(self, streams: list[StreamT]) -> list[list[ResultT]]:
         started_s = time.perf_counter()

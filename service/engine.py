@@ -116,7 +116,8 @@ class Recognizer(Protocol[StreamT]):
     def advance(self, streams: Sequence[StreamT]) -> list[list[Result]]:
         """One step for each ready stream; one list of results a stream. One thread calls it.
 
-        If it raises, the streams are as they were, so that each can be tried alone.
+        If it raises, the streams are as they were, so that each can be tried alone. OutOfMemory: fewer at a time may
+        fit. DeviceLost: only a new process can go on.
         """
 
     def decode(self, stream: StreamT) -> list[Result]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_ADVANCE_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Metrics:
@@ -37,6 +37,12 @@ class Metrics:
         self.advance_seconds = Histogram(
             "hearken_advance_seconds",
             "Duration of one call of the model, in seconds.",
-            buckets=_ADVANCE_SECONDS,
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.queue_seconds = Histogram(
+            "hearken_queue_seconds",
+            "Time that a stream waited for its turn in the model, in seconds.",
+            buckets=_SECONDS,
             registry=self.registry,
         )

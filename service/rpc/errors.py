@@ -17,7 +17,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-from models.errors import InvalidAudio, InvalidOptions
+from models.errors import DecodingFailed, InvalidAudio, InvalidOptions, OutOfMemory
 from service.errors import (
     EngineStopped,
     IdleTooLong,
@@ -50,6 +50,8 @@ STATUS_OF: dict[type[Exception], grpc.StatusCode] = {
     PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     StillLoading: grpc.StatusCode.UNAVAILABLE,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+    OutOfMemory: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    DecodingFailed: grpc.StatusCode.INTERNAL,
     EngineStopped: grpc.StatusCode.INTERNAL,
 }
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-from fakes import FakeRecognizer
+from fakes import DEADLY, FakeRecognizer, FakeStream
 
 from service.app import run
 from service.settings import load_settings
 
+
+def die_of_deadly_audio(streams: Sequence[FakeStream]) -> None:
+    if any(stream.buffered.startswith(DEADLY) for stream in streams):
+        raise SystemExit
+
+
 if __name__ == "__main__":
-    sys.exit(run(load_settings(), load=lambda settings: FakeRecognizer()))
+    sys.exit(run(load_settings(), load=lambda settings: FakeRecognizer(die_of_deadly_audio)))

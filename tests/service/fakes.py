@@ -29,6 +29,8 @@ SPEECH = b"\x01\x02" * (STEP_BYTES // 2)
 """One step of audio: one word."""
 SILENCE = bytes(STEP_BYTES)
 """One step of audio: the end of the utterance."""
+DEADLY = b"\xde\xad" * (STEP_BYTES // 2)
+"""One step of audio that ends the inference thread of fake_server.py."""
 PIECE_BYTES = 32 * 1024
 
 

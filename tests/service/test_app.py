@@ -243,3 +243,18 @@ async def test_a_second_signal_ends_the_process_at_once() -> None:
             await asyncio.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 5) == -signal.SIGTERM
+
+
+@pytest.mark.asyncio
+async def test_when_the_inference_thread_dies_every_stream_gets_a_status_and_the_process_exits_with_3(
+    fakes: ModuleType, end_of: Any
+) -> None:
+    async with fake_server() as (process, channel), asyncio.timeout(10):
+        waiting = SpeechStub(channel).StreamingRecognize()
+        await waiting.write(CONFIG)
+        assert (await waiting.read()).stream_id
+        deadly = [CONFIG, pb.StreamingRecognizeRequest(audio=fakes.DEADLY)]
+        assert (await end_of(SpeechStub(channel).StreamingRecognize(iter(deadly))))[0] is grpc.StatusCode.INTERNAL
+        code, _ = await end_of(waiting)
+        assert code is not grpc.StatusCode.OK
+        assert await asyncio.to_thread(process.wait) == 3

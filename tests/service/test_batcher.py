@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from models.errors import DeviceLost, OutOfMemory
 from service.batcher import Batcher
 from service.errors import EngineStopped
 from service.metrics import Metrics
@@ -113,6 +114,45 @@ async def test_only_the_guilty_stream_fails() -> None:
         assert outcomes[:2] + outcomes[3:] == [["A"], ["B"], ["C"]]
         assert isinstance(outcomes[2], ValueError)
         assert await batcher.advance("d") == ["D"]
+
+
+async def test_a_batch_that_does_not_fit_the_memory_is_halved_and_later_ones_stay_that_small() -> None:
+    def advance(names: Sequence[str]) -> list[list[str]]:
+        results = engine.advance(names)
+        if len(names) > 2 or "vast" in names:
+            raise OutOfMemory("no room")
+        return results
+
+    engine = Engine()
+    engine.held = True
+    async with batcher_of(advance) as batcher:
+        first = await start(batcher, ["a"])
+        await entered(engine)
+        others = await start(batcher, ["b", "c", "d", "e"])
+        engine.held = False
+        engine.let_go.release()
+        assert await asyncio.gather(*first, *others) == [["A"], ["B"], ["C"], ["D"], ["E"]]
+        assert engine.batches == [["a"], ["b", "c", "d", "e"], ["b", "c"], ["d", "e"]]
+        outcomes = await asyncio.gather(*(batcher.advance(name) for name in ("f", "vast")), return_exceptions=True)
+        assert outcomes[0] == ["F"] and isinstance(outcomes[1], OutOfMemory)
+        engine.batches.clear()
+        await asyncio.gather(*(batcher.advance(name) for name in "hijk"))
+        assert max(map(len, engine.batches)) <= 2
+
+
+async def test_a_lost_device_ends_the_thread_instead_of_being_tried_again() -> None:
+    tries: list[Sequence[str]] = []
+    deaths: list[str] = []
+
+    def advance(names: Sequence[str]) -> list[list[str]]:
+        tries.append(names)
+        raise DeviceLost("gone")
+
+    async with batcher_of(advance, on_death=lambda: deaths.append("died")) as batcher:
+        outcomes = await asyncio.gather(*await start(batcher, ["a", "b"]), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [EngineStopped] * 2
+        await asyncio.sleep(0.01)
+    assert deaths == ["died"] and len(tries) == 1
 
 
 async def test_a_wrong_number_of_results_is_an_error_not_a_mix_up() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from models.errors import HearkenError, InvalidAudio, InvalidOptions
+from models.errors import DecodingFailed, HearkenError, InvalidAudio, InvalidOptions, OutOfMemory
 from service import errors
 from service.rpc.errors import STATUS_OF
 
@@ -15,7 +15,7 @@ def leaves(error: type[HearkenError]) -> set[type[HearkenError]]:
 
 def test_every_error_that_can_meet_a_caller_has_a_status() -> None:
     met = leaves(errors.ServiceError) - leaves(errors.StartError)
-    assert set(STATUS_OF) == met | {InvalidAudio, InvalidOptions}
+    assert set(STATUS_OF) == met | {InvalidAudio, InvalidOptions, OutOfMemory, DecodingFailed}
 
 
 def test_a_full_server_is_not_unavailable() -> None:
