@@ -116,6 +116,11 @@ class Channel:
         return self._has_chunk()
 
     @property
+    def is_ending(self) -> bool:
+        """Whether that job is the whole-utterance pass."""
+        return self._utterance.end is not None and not self.is_decoding
+
+    @property
     def is_decoding(self) -> bool:
         """Whether an ended utterance waits for its beam search: `final_log_probs`."""
         return self._utterance.log_probs is not None

@@ -1,6 +1,7 @@
 """The recognizer: one loaded model package, shared by all streams. It never changes; streams remember everything.
 
-Concurrency is the service's: `open_stream` may be called from any thread, `advance` from one at a time.
+Concurrency is the service's: `open_stream` may be called from any thread, `advance` from two at a time,
+one for chunks and one for whole-utterance passes, as streams share nothing that changes.
 """
 
 from __future__ import annotations

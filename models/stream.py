@@ -73,6 +73,11 @@ class Stream:
         return not self.is_decoding and any(channel.is_ready for channel in self._channels)
 
     @property
+    def is_ending(self) -> bool:
+        """Whether that job is the whole-utterance pass of an utterance that has ended."""
+        return self.is_ready and self._ready().is_ending
+
+    @property
     def is_decoding(self) -> bool:
         """Whether an ended utterance waits for its beam search: `final_log_probs`."""
         return any(channel.is_decoding for channel in self._channels)

@@ -26,9 +26,9 @@ from grpc_reflection.v1alpha import reflection
 from hearken.v1 import speech_pb2, speech_pb2_grpc
 from models.errors import DeviceError, PackageError
 from models.types import Result
-from service.batcher import Batcher
 from service.engine import Recognizer
 from service.errors import StartError
+from service.lanes import Lanes
 from service.metrics import Metrics
 from service.quotas import Quotas
 from service.reloading import Reloading
@@ -94,7 +94,7 @@ class Server:
         self._grpc = grpc.aio.server(
             options=_grpc_options(settings), interceptors=_interceptors(settings, self.metrics)
         )
-        self._batchers: list[Batcher[Any, Result]] = []
+        self._lanes: list[Lanes[Any, Result]] = []
         self._sessions: Sessions[Any] | None = None
         self._stop_metrics: Callable[[], None] = lambda: None
         self._health_change: asyncio.Task[None] | None = None
@@ -137,20 +137,20 @@ class Server:
         recognizer = await asyncio.to_thread(self._load, settings)
         self._sessions = Sessions(
             recognizer,
-            self._batcher_of(recognizer),
+            self._lanes_of(recognizer),
             self.metrics,
             quotas=Quotas(max_streams_per_peer=settings.max_streams_per_peer),
             max_streams=settings.max_streams,
         )
         for name in filter(None, (name.strip() for name in settings.models.split(","))):
             further = await asyncio.to_thread(self._load, settings.model_copy(update={"model": name}))
-            self._sessions.host(further, self._batcher_of(further))
+            self._sessions.host(further, self._lanes_of(further))
         self._speech.begin(self._sessions)
         await self._set_health(serving=True)
         for hosted in self._sessions.recognizers:
             logger.info("model %s serves on %s", hosted.name, hosted.device)
 
-    def _batcher_of(self, recognizer: Recognizer[Any]) -> Batcher[Any, Result]:
+    def _lanes_of(self, recognizer: Recognizer[Any]) -> Lanes[Any, Result]:
         settings = self._settings
         if settings.default_latency_ms not in recognizer.latencies_ms:
             offered = ", ".join(map(str, recognizer.latencies_ms))
@@ -158,11 +158,11 @@ class Server:
                 f"{variable_of('default_latency_ms')} is {settings.default_latency_ms};"
                 f" model {recognizer.name!r} has {offered}"
             )
-        batcher: Batcher[Any, Result] = Batcher(
+        lanes: Lanes[Any, Result] = Lanes(
             recognizer.advance, max_batch=settings.max_batch, metrics=self.metrics, on_death=self._on_death
         )
-        self._batchers.append(batcher)
-        return batcher
+        self._lanes.append(lanes)
+        return lanes
 
     async def stop(self) -> None:
         """Turns new callers away, gives those inside DRAIN_GRACE_S to finish, then ends everything."""
@@ -176,8 +176,8 @@ class Server:
         await self._grpc.stop(_LAST_STATUS_S)
         if self._sessions is not None:
             await asyncio.to_thread(self._sessions.close)
-        for batcher in self._batchers:
-            await asyncio.to_thread(batcher.close)
+        for lanes in self._lanes:
+            await asyncio.to_thread(lanes.close)
         await asyncio.to_thread(self._stop_metrics)
         logger.info("stopped")
 

@@ -35,7 +35,7 @@ class _Ticket(Generic[StreamT, ResultT]):
 
 
 class Batcher(Generic[StreamT, ResultT]):
-    """The queue in front of the model, oldest first, and the thread that empties it."""
+    """A queue in front of the model, oldest first, and the thread that empties it."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Batcher(Generic[StreamT, ResultT]):
         max_batch: int,
         metrics: Metrics,
         on_death: Callable[[], None],
+        name: str = "hearken-inference",
     ) -> None:
         """Starts the thread; belongs to the running event loop.
 
@@ -58,7 +59,7 @@ class Batcher(Generic[StreamT, ResultT]):
         self._running: list[_Ticket[StreamT, ResultT]] = []
         self._stopped = False
         self._changed = threading.Condition()  # guards the three above
-        self._thread = threading.Thread(target=self._run, name="hearken-inference", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     async def advance(self, stream: StreamT) -> list[ResultT]:

@@ -27,6 +27,10 @@ class Stream(Protocol):
         """Whether `advance` has something to do for it. Finished, not ready and not decoding: done."""
 
     @property
+    def is_ending(self) -> bool:
+        """Whether it is ready for the whole-utterance pass, which takes longer than a chunk."""
+
+    @property
     def is_decoding(self) -> bool:
         """Whether an utterance has ended and waits for `decode`; it is not ready then."""
 
@@ -114,7 +118,9 @@ class Recognizer(Protocol[StreamT]):
         """A new stream. Raises InvalidOptions and InvalidAudio. Any thread may call it."""
 
     def advance(self, streams: Sequence[StreamT]) -> list[list[Result]]:
-        """One step for each ready stream; one list of results a stream. One thread calls it.
+        """One step for each ready stream; one list of results a stream.
+
+        Two threads call it, one for streams that are ending.
 
         If it raises, the streams are as they were, so that each can be tried alone. OutOfMemory: fewer at a time may
         fit. DeviceLost: only a new process can go on.

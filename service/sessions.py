@@ -1,6 +1,6 @@
 """Who may come in, and one caller's conversation: audio pieces in, updates out.
 
-Forming batches is left to service/batcher.py; messages and status codes to service/rpc.
+Forming batches is left to service/lanes.py; messages and status codes to service/rpc.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from models.types import AudioFormat, RecognitionOptions, Result, SpeechEvent
-from service.batcher import Batcher
 from service.engine import Recognizer, Stream
 from service.errors import InvalidRequest, LimitReached, ServerFull, ShuttingDown, StartError
+from service.lanes import Lanes
 from service.metrics import Metrics
 from service.quotas import RETRY_AFTER_S, Allowance, Caller, Quotas
 
@@ -47,7 +47,7 @@ class Session(Generic[StreamT]):
     def __init__(
         self,
         stream: StreamT,
-        batcher: Batcher[StreamT, Result],
+        lanes: Lanes[StreamT, Result],
         workers: ThreadPoolExecutor,
         metrics: Metrics,
         *,
@@ -59,7 +59,7 @@ class Session(Generic[StreamT]):
         """decode: gives the final result of a stream that is decoding. language: of the model."""
         self.language = language
         self._stream = stream
-        self._batcher = batcher
+        self._lanes = lanes
         self._workers = workers
         self._metrics = metrics
         self._decode = decode
@@ -117,7 +117,7 @@ class Session(Generic[StreamT]):
             if self._stream.is_decoding:
                 results = await self._decode(self._stream)
             else:
-                results = await self._batcher.advance(self._stream)
+                results = await self._lanes.advance(self._stream)
             if results:
                 for result in results:
                     self._metrics.results.labels("final" if result.is_final else "interim").inc()
@@ -132,10 +132,10 @@ class Session(Generic[StreamT]):
 
 @dataclass(frozen=True, slots=True)
 class _Hosted(Generic[StreamT]):
-    """A model and the queue in front of it."""
+    """A model and the queues in front of it."""
 
     recognizer: Recognizer[StreamT]
-    batcher: Batcher[StreamT, Result]
+    lanes: Lanes[StreamT, Result]
 
 
 class Sessions(Generic[StreamT]):
@@ -144,14 +144,14 @@ class Sessions(Generic[StreamT]):
     def __init__(
         self,
         recognizer: Recognizer[StreamT],
-        batcher: Batcher[StreamT, Result],
+        lanes: Lanes[StreamT, Result],
         metrics: Metrics,
         *,
         quotas: Quotas,
         max_streams: int,
     ) -> None:
         self._default = recognizer.name
-        self._hosted = {recognizer.name: _Hosted(recognizer, batcher)}
+        self._hosted = {recognizer.name: _Hosted(recognizer, lanes)}
         self._metrics = metrics
         self._quotas = quotas
         self._max_streams = max_streams
@@ -172,11 +172,11 @@ class Sessions(Generic[StreamT]):
         """All models, the default first."""
         return tuple(hosted.recognizer for hosted in self._hosted.values())
 
-    def host(self, recognizer: Recognizer[StreamT], batcher: Batcher[StreamT, Result]) -> None:
-        """Offers another model, with a queue of its own. Raises StartError when its name is taken."""
+    def host(self, recognizer: Recognizer[StreamT], lanes: Lanes[StreamT, Result]) -> None:
+        """Offers another model, with queues of its own. Raises StartError when its name is taken."""
         if recognizer.name in self._hosted:
             raise StartError(f"two models are called {recognizer.name!r}; give one of them another name in its package")
-        self._hosted[recognizer.name] = _Hosted(recognizer, batcher)
+        self._hosted[recognizer.name] = _Hosted(recognizer, lanes)
 
     @contextmanager
     def open(
@@ -206,7 +206,7 @@ class Sessions(Generic[StreamT]):
                 try:
                     yield Session(
                         stream,
-                        hosted.batcher,
+                        hosted.lanes,
                         self._workers,
                         self._metrics,
                         decode=partial(self._decode, hosted.recognizer),

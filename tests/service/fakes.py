@@ -93,6 +93,10 @@ class FakeStream:
             return False
         return len(self.buffered) >= STEP_BYTES or (self.finished and bool(self.words))
 
+    @property
+    def is_ending(self) -> bool:
+        return self.is_ready and len(self.buffered) < STEP_BYTES
+
     def take_events(self) -> list[SpeechEvent]:
         events, self.events = self.events, []
         return events

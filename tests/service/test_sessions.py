@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from models.types import AudioFormat, Encoding, RecognitionOptions
-from service.batcher import Batcher
 from service.errors import InvalidRequest, ServerFull, ShuttingDown
+from service.lanes import Lanes
 from service.metrics import Metrics
 from service.quotas import Caller, Quotas
 from service.sessions import Sessions
@@ -26,13 +26,13 @@ RAW = AudioFormat(Encoding.LINEAR16, 16000, 1)
 @asynccontextmanager
 async def sessions_of(recognizer: Any, *, max_streams: int = 2) -> AsyncIterator[Sessions[Any]]:
     metrics = Metrics()
-    batcher = Batcher(recognizer.advance, max_batch=8, metrics=metrics, on_death=lambda: None)
-    sessions = Sessions(recognizer, batcher, metrics, quotas=Quotas(max_streams_per_peer=0), max_streams=max_streams)
+    lanes = Lanes(recognizer.advance, max_batch=8, metrics=metrics, on_death=lambda: None)
+    sessions = Sessions(recognizer, lanes, metrics, quotas=Quotas(max_streams_per_peer=0), max_streams=max_streams)
     try:
         yield sessions
     finally:
         sessions.close()
-        batcher.close()
+        lanes.close()
 
 
 def open_session(sessions: Sessions[Any], **more: Any) -> Any:
