@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models.types import AudioFormat, RecognitionOptions
+from models.types import AudioFormat, Encoding, RecognitionOptions
 from service.lanes import Lanes
 from service.metrics import Metrics
 
@@ -31,7 +31,7 @@ async def test_a_long_final_pass_delays_no_chunk_and_goes_alone(fakes: ModuleTyp
     lanes = Lanes(recognizer.advance, max_batch=8, metrics=Metrics(), on_death=lambda: None)
 
     def stream(audio: bytes) -> Any:
-        opened = recognizer.open_stream(AudioFormat(), RecognitionOptions())
+        opened = recognizer.open_stream(AudioFormat(Encoding.LINEAR16, fakes.SAMPLE_RATE_HZ, 1), RecognitionOptions())
         opened.accept(audio)
         return opened
 
