@@ -70,3 +70,8 @@ def release_memory(device: torch.device) -> None:
     if device.type == "cuda":
         with torch.cuda.device(device):
             torch.cuda.empty_cache()
+
+
+def held_memory_bytes(device: torch.device) -> int:
+    """What this process holds of a GPU's memory, in use or for later; 0 on a CPU."""
+    return torch.cuda.memory_reserved(device) if device.type == "cuda" else 0

@@ -22,7 +22,7 @@ from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
 from models.decoding.pool import DecoderPool
-from models.device import failures_of, open_device, release_memory, use_threads
+from models.device import failures_of, held_memory_bytes, open_device, release_memory, use_threads
 from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
 from models.final_pass import final_pass_of
@@ -91,6 +91,11 @@ class Recognizer:
     def device(self) -> str:
         """Where the acoustic model runs."""
         return str(self._device)
+
+    @property
+    def device_memory_bytes(self) -> int:
+        """What this process holds of the GPU's memory; 0 on a CPU."""
+        return held_memory_bytes(self._device)
 
     def open_stream(self, audio: AudioFormat, options: RecognitionOptions) -> Stream:
         """A new caller. Raises InvalidOptions or InvalidAudio."""

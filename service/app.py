@@ -18,25 +18,27 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import prometheus_client
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 
 from hearken.v1 import speech_pb2, speech_pb2_grpc
 from models.errors import DeviceError, PackageError
-from models.types import Result
 from service.engine import Recognizer
-from service.errors import StartError
+from service.errors import Draining, StartError
+from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
+from service.logs import Log
 from service.metrics import Metrics
+from service.monitoring import Monitoring
 from service.quotas import Quotas
 from service.reloading import Reloading
 from service.rpc.interceptors import Authentication
 from service.rpc.reading import Reading
 from service.rpc.servicer import Speech
+from service.session import StreamLimits
 from service.sessions import Sessions
-from service.settings import Settings, variable_of
+from service.settings import Settings, load_settings, variable_of
 from service.tls import server_credentials
 from service.tokens import read_tokens
 
@@ -50,6 +52,9 @@ _BROKEN = 3
 _BROKEN_GRACE_S = 5.0
 """Time for the statuses of all streams, whose recognition has stopped."""
 
+_LAST_RESULTS_S = 10.0
+"""Time for the results of the audio that streams have sent until the drain ended them; at most a third of the grace."""
+
 _LAST_STATUS_S = 1.0
 """Time for the status of the last streams to get out. Health watchers, who never leave, are sent off after it."""
 
@@ -58,6 +63,12 @@ _RECORDING_BYTES_PER_S = 48_000 * 2 * 2
 
 _REST_OF_REQUEST_BYTES = 64 * 1024
 """Room for everything in a request that is not audio."""
+
+_MORE_CALLS = 1000
+"""Calls at a time beyond the streams: of those who watch the health, and of those who wait to be refused."""
+
+_ALIVE_S = 5.0
+"""An event loop that answers nothing for so long hangs."""
 
 Load = Callable[[Settings], Recognizer[Any]]
 
@@ -68,7 +79,7 @@ def load_recognizer(settings: Settings) -> Recognizer[Any]:
     from models.recognizer import Recognizer as TrainedRecognizer
 
     return TrainedRecognizer.load(
-        find_package(settings.model),
+        find_package(settings.model).resolve(),  # a link may lead elsewhere when decoder processes are replaced
         settings.device,
         threads=settings.threads,
         decoder_processes=settings.decoder_processes or max(2, (os.cpu_count() or 1) // 2),
@@ -92,12 +103,23 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._speech = Speech(settings, self.metrics)
         self._grpc = grpc.aio.server(
-            options=_grpc_options(settings), interceptors=_interceptors(settings, self.metrics)
+            options=_grpc_options(settings),
+            interceptors=_interceptors(settings, self.metrics),
+            maximum_concurrent_rpcs=settings.max_streams + _MORE_CALLS,
         )
-        self._lanes: list[Lanes[Any, Result]] = []
-        self._sessions: Sessions[Any] | None = None
-        self._stop_metrics: Callable[[], None] = lambda: None
+        self._hosting: Hosting[Any] = Hosting(self.metrics)
+        self._sessions = Sessions(
+            self._hosting,
+            self.metrics,
+            quotas=Quotas(max_streams_per_peer=settings.max_streams_per_peer),
+            max_streams=settings.max_streams,
+            limits=StreamLimits(settings.max_stream_s or math.inf, settings.min_pace, settings.idle_timeout_s),
+        )
+        self._monitoring: Monitoring | None = None
+        self._is_serving = False
         self._health_change: asyncio.Task[None] | None = None
+        self._reloading = asyncio.Lock()
+        self.metrics.device_memory_bytes.set_function(self._hosting.device_memory_bytes)
 
     async def start(self) -> None:
         """Listens on both ports. Health says NOT_SERVING, recognition says that it is loading. Raises StartError."""
@@ -115,17 +137,15 @@ class Server:
             self.port = self._grpc.add_insecure_port(f"{host}:{settings.port}")
         else:
             self.port = self._grpc.add_secure_port(f"{host}:{settings.port}", credentials)
-        http, thread = prometheus_client.start_http_server(
-            settings.metrics_port, settings.metrics_host, self.metrics.registry
+        loop = asyncio.get_running_loop()
+        self._monitoring = Monitoring(
+            settings.metrics_host,
+            settings.metrics_port,
+            self.metrics.registry,
+            is_alive=lambda: not self.broken.is_set() and _answers(loop),
+            is_ready=lambda: self._is_serving,
         )
-        self.metrics_port = http.server_port
-
-        def stop_metrics() -> None:
-            http.shutdown()
-            http.server_close()
-            thread.join()
-
-        self._stop_metrics = stop_metrics
+        self.metrics_port = self._monitoring.port
         await self._grpc.start()
         logger.info("gRPC on %s:%d", host, self.port)
         logger.info("%s", _protection(settings))
@@ -133,55 +153,81 @@ class Server:
 
     async def load(self) -> None:
         """Loads the model, then lets callers in. Raises StartError and what the loading raises."""
-        settings = self._settings
-        recognizer = await asyncio.to_thread(self._load, settings)
-        self._sessions = Sessions(
-            recognizer,
-            self._lanes_of(recognizer),
-            self.metrics,
-            quotas=Quotas(max_streams_per_peer=settings.max_streams_per_peer),
-            max_streams=settings.max_streams,
-        )
-        for name in filter(None, (name.strip() for name in settings.models.split(","))):
-            further = await asyncio.to_thread(self._load, settings.model_copy(update={"model": name}))
-            self._sessions.host(further, self._lanes_of(further))
+        await self._host(self._settings)
         self._speech.begin(self._sessions)
         await self._set_health(serving=True)
-        for hosted in self._sessions.recognizers:
-            logger.info("model %s serves on %s", hosted.name, hosted.device)
 
-    def _lanes_of(self, recognizer: Recognizer[Any]) -> Lanes[Any, Result]:
-        settings = self._settings
-        if settings.default_latency_ms not in recognizer.latencies_ms:
-            offered = ", ".join(map(str, recognizer.latencies_ms))
-            raise StartError(
-                f"{variable_of('default_latency_ms')} is {settings.default_latency_ms};"
-                f" model {recognizer.name!r} has {offered}"
-            )
-        lanes: Lanes[Any, Result] = Lanes(
-            recognizer.advance, max_batch=settings.max_batch, metrics=self.metrics, on_death=self._on_death
+    async def reload(self, settings: Settings) -> None:
+        """Loads the models anew and lets them take the place of those before, whose streams finish on them.
+
+        settings: they may name other models; other changes are left to a new start. What fails is logged, and the
+        models of before serve on.
+        """
+        async with self._reloading:
+            own = self._settings.model_dump()
+            changed = {name for name, value in settings.model_dump().items() if value != own[name]}
+            if ignored := sorted(map(variable_of, changed - {"model", "models"})):
+                logger.warning("a reload changes models only; %s need a new start", ", ".join(ignored))
+            try:
+                await self._host(self._settings.model_copy(update=settings.model_dump(include={"model", "models"})))
+            except (StartError, PackageError, DeviceError) as error:
+                logger.error("the models of before serve on: %s", error)
+                self.metrics.model_reloads.labels("failed").inc()
+            except Exception:
+                logger.exception("the models of before serve on: loading failed in an unforeseen way")
+                self.metrics.model_reloads.labels("failed").inc()
+            else:
+                self.metrics.model_reloads.labels("done").inc()
+
+    async def _host(self, settings: Settings) -> None:
+        """Loads all models, then lets them serve: all, or none if one raises."""
+        names = [settings.model, *filter(None, (name.strip() for name in settings.models.split(",")))]
+        models: list[Hosted[Any]] = []
+        try:
+            for name in names:
+                recognizer = await asyncio.to_thread(self._load, settings.model_copy(update={"model": name}))
+                models.append(Hosted(recognizer, self._lanes_of(recognizer)))
+                _check_latency(recognizer, settings.default_latency_ms)
+            self._hosting.replace(models)
+        except BaseException:
+            for hosted in models:
+                hosted.close()
+            raise
+        for hosted in models:
+            logger.info("model %s serves on %s", hosted.recognizer.name, hosted.recognizer.device)
+
+    def _lanes_of(self, recognizer: Recognizer[Any]) -> Lanes[Any, Any]:
+        return Lanes(
+            recognizer.advance, max_batch=self._settings.max_batch, metrics=self.metrics, on_death=self._on_death
         )
-        self._lanes.append(lanes)
-        return lanes
 
     async def stop(self) -> None:
-        """Turns new callers away, gives those inside DRAIN_GRACE_S to finish, then ends everything."""
+        """Turns new callers away, gives those inside DRAIN_GRACE_S to finish, then ends everything.
+
+        The last part of the grace is for the results of the audio that those have sent who are still there.
+        """
         grace_s = min(self._settings.drain_grace_s, _BROKEN_GRACE_S if self.broken.is_set() else math.inf)
+        results_s = grace_s if self.broken.is_set() else min(_LAST_RESULTS_S, grace_s / 3)
+        self._is_serving = False
         await self._health.enter_graceful_shutdown()
         logger.info("stopping; running streams have %g s to finish", grace_s)
-        if self._sessions is not None:
-            self._sessions.close_door()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._sessions.empty(), grace_s)
+        self._sessions.close_door()
+        await self._emptied(grace_s - results_s)
+        self._sessions.end_all(Draining)
+        await self._emptied(results_s)
         await self._grpc.stop(_LAST_STATUS_S)
-        if self._sessions is not None:
-            await asyncio.to_thread(self._sessions.close)
-        for lanes in self._lanes:
-            await asyncio.to_thread(lanes.close)
-        await asyncio.to_thread(self._stop_metrics)
+        self._sessions.close()
+        await self._hosting.close()
+        if self._monitoring is not None:
+            await asyncio.to_thread(self._monitoring.close)
         logger.info("stopped")
 
+    async def _emptied(self, within_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._sessions.empty(), within_s)
+
     async def _set_health(self, *, serving: bool) -> None:
+        self._is_serving = serving
         status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
         for service in (health.OVERALL_HEALTH, SPEECH):
             await self._health.set(service, status)
@@ -191,10 +237,12 @@ class Server:
         self._health_change = asyncio.create_task(self._set_health(serving=False))
 
 
-async def serve(settings: Settings, load: Load = load_recognizer) -> int:
-    """Runs a server until SIGTERM or SIGINT, or until it breaks, and gives the exit code.
+async def serve(
+    settings: Settings, load: Load = load_recognizer, read_again: Callable[[], Settings] = load_settings
+) -> int:
+    """Runs a server until SIGTERM or SIGINT, or until it breaks, and gives the exit code. SIGHUP reloads the models.
 
-    A second signal ends the process at once.
+    A second signal ends the process at once. read_again: the settings as they are at a reload.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -208,6 +256,18 @@ async def serve(settings: Settings, load: Load = load_recognizer) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     server = Server(settings, load)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def on_hangup() -> None:
+        try:
+            again = read_again()
+        except StartError as error:
+            logger.error("the models of before serve on: %s", error)
+            return
+        reload = asyncio.create_task(server.reload(again))
+        reloads.add(reload)
+        reload.add_done_callback(reloads.discard)
+
     await server.start()
     ends = [asyncio.create_task(event.wait()) for event in (stopping, server.broken)]
     loading = asyncio.create_task(server.load())
@@ -215,24 +275,28 @@ async def serve(settings: Settings, load: Load = load_recognizer) -> int:
         await asyncio.wait((loading, *ends), return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             loading.result()
+            loop.add_signal_handler(signal.SIGHUP, on_hangup)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (loading, *ends):
+        loop.remove_signal_handler(signal.SIGHUP)
+        for task in (loading, *ends, *reloads):
             task.cancel()
         await server.stop()
     return _BROKEN if server.broken.is_set() else 0
 
 
-def run(settings: Settings, load: Load = load_recognizer) -> int:
+def run(settings: Settings, load: Load = load_recognizer, read_again: Callable[[], Settings] = load_settings) -> int:
     """Runs a server and gives the exit code: 2, with a sentence on stderr, when it cannot start; 3 when it broke."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    log = Log(settings.log_level, settings.log_format)
+    log.start()
     try:
-        return asyncio.run(serve(settings, load))
+        return asyncio.run(serve(settings, load, read_again))
     except (StartError, PackageError, DeviceError) as error:
+        log.close()
         sys.stderr.write(f"hearken: {error}\n")
         return 2
+    finally:
+        log.close()
 
 
 def _interceptors(settings: Settings, metrics: Metrics) -> list[grpc.aio.ServerInterceptor]:
@@ -253,6 +317,26 @@ def _protection(settings: Settings) -> str:
     return f"callers use {tls}{certificate}{', with a token' if settings.tokens_file else ''}"
 
 
+def _check_latency(recognizer: Recognizer[Any], latency_ms: int) -> None:
+    if latency_ms not in recognizer.latencies_ms:
+        offered = ", ".join(map(str, recognizer.latencies_ms))
+        raise StartError(
+            f"{variable_of('default_latency_ms')} is {latency_ms}; model {recognizer.name!r} has {offered}"
+        )
+
+
+def _answers(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the event loop does its work. For other threads."""
+
+    async def answer() -> None: ...
+
+    try:
+        asyncio.run_coroutine_threadsafe(answer(), loop).result(_ALIVE_S)
+    except TimeoutError:
+        return False
+    return True
+
+
 def _grpc_options(settings: Settings) -> list[tuple[str, int]]:
     whole_recording_bytes = int(settings.max_recording_s * _RECORDING_BYTES_PER_S)
     connection_age = [
@@ -267,10 +351,18 @@ def _grpc_options(settings: Settings) -> list[tuple[str, int]]:
             "grpc.max_receive_message_length",
             max(whole_recording_bytes, settings.max_message_bytes) + _REST_OF_REQUEST_BYTES,
         ),
-        # A client that vanished without a word is noticed after 40 s; clients may ask as often as every 10 s.
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        ("grpc.max_connection_idle_ms", round(settings.max_connection_idle_s * 1000)),
+        ("grpc.server_handshake_timeout_ms", round(settings.handshake_timeout_s * 1000)),
+        ("grpc.max_metadata_size", settings.max_header_bytes),
+        ("grpc.absolute_max_metadata_size", settings.max_header_bytes),
+        # As many streams as calls are answered at all: one connection may belong to a balancer.
+        ("grpc.max_concurrent_streams", settings.max_streams + _MORE_CALLS),
+        # Also of connections without a call, which otherwise could be left open by the thousand.
+        ("grpc.keepalive_time_ms", round(settings.keepalive_interval_s * 1000)),
+        ("grpc.keepalive_timeout_ms", round(settings.keepalive_timeout_s * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
+        # Clients may ask as often as every 10 s.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ]

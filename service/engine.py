@@ -114,6 +114,10 @@ class Recognizer(Protocol[StreamT]):
     def device(self) -> str:
         """Where it runs."""
 
+    @property
+    def device_memory_bytes(self) -> int:
+        """What this process holds of a GPU's memory; 0 on a CPU."""
+
     def open_stream(self, audio: AudioFormat, options: RecognitionOptions) -> StreamT:
         """A new stream. Raises InvalidOptions and InvalidAudio. Any thread may call it."""
 

@@ -14,7 +14,10 @@ HearkenError                 (models.errors)
     │   ├── TooManyStreams   the address or the token has as many streams as it may have
     │   └── LimitReached     also ends streams that run; the audio received so far gets its results first
     │       ├── QuotaExhausted   the token has used up its audio
-    │       └── IdleTooLong      nothing has been sent for too long
+    │       ├── IdleTooLong      nothing has been sent for too long
+    │       ├── TooSlow          so little audio comes that the place is better given to somebody else
+    │       ├── StreamTooLong    the stream has brought as much audio as one stream may
+    │       └── Draining         the server is stopping and could not wait any longer for this stream to end
     └── EngineStopped        the inference thread is gone; nothing can be recognized any more
 """
 
@@ -134,6 +137,39 @@ class IdleTooLong(LimitReached):
     def __init__(self, idle_timeout_s: float) -> None:
         super().__init__(
             f"nothing was sent for {idle_timeout_s:g} s, so this stream has ended; open a new one when there is audio"
+        )
+
+
+class TooSlow(LimitReached):
+    """So little audio comes that the place is better given to somebody else."""
+
+    reason = "slow"
+
+    def __init__(self, min_pace: float) -> None:
+        super().__init__(
+            f"this stream has brought less than {min_pace:g} s of audio a second for too long, so it has ended;"
+            " open a new one when there is audio"
+        )
+
+
+class StreamTooLong(LimitReached):
+    """The stream has brought as much audio as one stream may."""
+
+    reason = "length"
+
+    def __init__(self, max_stream_s: float) -> None:
+        super().__init__(f"this stream has reached {max_stream_s:g} s of audio, the most for one; go on with a new one")
+
+
+class Draining(LimitReached):
+    """The server is stopping and could not wait any longer for this stream to end."""
+
+    reason = "drained"
+
+    def __init__(self, received_s: float) -> None:
+        super().__init__(
+            f"the server is shutting down and has ended this stream after {received_s:.2f} s of audio, all of which is"
+            " recognized; reconnect and go on from there"
         )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class Metrics:
@@ -40,6 +40,43 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.decode_seconds = Histogram(
+            "hearken_decode_seconds",
+            "Search for a final result, from the wish to the result, in seconds.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.interim_latency_seconds = Histogram(
+            "hearken_interim_latency_seconds",
+            "From the arrival of audio to the interim result that covers it, in seconds.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.final_latency_seconds = Histogram(
+            "hearken_final_latency_seconds",
+            "From the arrival of the audio that ended an utterance to its final result, in seconds.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.lag_seconds = Histogram(
+            "hearken_lag_seconds",
+            "Audio received that a result does not cover yet, in seconds.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.model_info = Gauge(
+            "hearken_model_info",
+            "1 for each model that serves.",
+            ["model", "language", "device"],
+            registry=self.registry,
+        )
+        self.model_reloads = Counter(
+            "hearken_model_reloads", "Reloads of the models: done or failed.", ["outcome"], registry=self.registry
+        )
+        self.device_memory_bytes = Gauge(
+            "hearken_device_memory_bytes", "Memory of the GPU that the models hold; 0 on CPUs.", registry=self.registry
+        )
+        ProcessCollector(registry=self.registry)
         self.queue_seconds = Histogram(
             "hearken_queue_seconds",
             "Time that a stream waited for its turn in the model, in seconds.",

@@ -80,6 +80,30 @@ class Settings(BaseModel):
     idle_timeout_s: float = _setting(
         60.0, "Longest time between two messages of a stream; then it is ended.", unit="s", gt=0, le=86400
     )
+    min_pace: float = _setting(
+        0.01,
+        "Least audio a second of waiting for it, over each idle_timeout_s; a stream that brings less is ended.",
+        unit="s a second",
+        ge=0,
+        le=1,
+    )
+    max_stream_s: float = _setting(
+        0.0, "Longest audio of a stream; then it is ended with its results. 0: any length.", unit="s", ge=0
+    )
+    max_connections: int = _setting(4096, "Connections at a time; more are closed at once.", unit="connections", ge=1)
+    max_header_bytes: int = _setting(16 * 1024, "Largest metadata of a request.", unit="bytes", ge=1024, le=1024 * 1024)
+    handshake_timeout_s: float = _setting(
+        10.0, "Time that a connection has for TLS and its first frame.", unit="s", gt=0, le=600
+    )
+    keepalive_interval_s: float = _setting(
+        5.0, "Silence of a connection after which the server asks whether the other side is there.", unit="s", ge=1
+    )
+    keepalive_timeout_s: float = _setting(
+        5.0, "Time for the answer to that; then the connection and its streams are ended.", unit="s", ge=1
+    )
+    max_connection_idle_s: float = _setting(
+        300.0, "Time without a request after which a connection is closed.", unit="s", ge=1
+    )
     max_connection_age_s: float = _setting(
         0.0,
         "Age at which a connection is asked to end, so that callers spread over servers anew; 0: never.",
@@ -93,6 +117,7 @@ class Settings(BaseModel):
     drain_grace_s: float = _setting(
         30.0, "Time that running streams get to finish when the server is told to stop.", unit="s", ge=0, le=86400
     )
+    log_format: Literal["text", "json"] = _setting("text", "Form of the log's lines.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least severe messages that are logged.")
 
 

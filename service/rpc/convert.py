@@ -29,7 +29,7 @@ from models.types import (
 )
 from service.engine import Recognizer
 from service.errors import InvalidRequest
-from service.sessions import Update
+from service.session import Update
 
 _ENCODINGS = {
     pb.AudioConfig.ENCODING_UNSPECIFIED: Encoding.FROM_HEADER,

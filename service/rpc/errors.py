@@ -19,6 +19,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from models.errors import DecodingFailed, InvalidAudio, InvalidOptions, OutOfMemory
 from service.errors import (
+    Draining,
     EngineStopped,
     IdleTooLong,
     InvalidRequest,
@@ -28,9 +29,12 @@ from service.errors import (
     ServerFull,
     ShuttingDown,
     StillLoading,
+    StreamTooLong,
     TooManyStreams,
+    TooSlow,
     Unauthenticated,
 )
+from service.logs import STREAM_ID
 from service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -46,14 +50,20 @@ STATUS_OF: dict[type[Exception], grpc.StatusCode] = {
     # Not DEADLINE_EXCEEDED: client libraries make that one themselves, of the caller's own deadline. ABORTED says what
     # is to be done: begin again one level higher, with a new stream.
     IdleTooLong: grpc.StatusCode.ABORTED,
+    TooSlow: grpc.StatusCode.ABORTED,
+    StreamTooLong: grpc.StatusCode.ABORTED,
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     StillLoading: grpc.StatusCode.UNAVAILABLE,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+    Draining: grpc.StatusCode.UNAVAILABLE,
     OutOfMemory: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DecodingFailed: grpc.StatusCode.INTERNAL,
     EngineStopped: grpc.StatusCode.INTERNAL,
 }
+
+STREAM_ID_KEY = "hearken-stream-id"
+"""Of metadata."""
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
@@ -62,8 +72,13 @@ _DETAILS_KEY = "grpc-status-details-bin"
 async def status_of_errors(
     context: grpc.aio.ServicerContext[Any, Any], metrics: Metrics, stream_id: str
 ) -> AsyncIterator[None]:
-    """Ends the request with the status of the error that leaves the block; one that was not foreseen is INTERNAL."""
+    """Ends the request with the status of the error that leaves the block; one that was not foreseen is INTERNAL.
+
+    The caller gets the stream's id in the metadata, and lines that are logged in the block carry it.
+    """
+    STREAM_ID.set(stream_id)
     try:
+        await context.send_initial_metadata(((STREAM_ID_KEY, stream_id),))
         yield
     except Exception as error:
         code = STATUS_OF.get(type(error))

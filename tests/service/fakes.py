@@ -192,6 +192,7 @@ class FakeRecognizer:
     sample_rate_hz = SAMPLE_RATE_HZ
     latencies_ms = (160, 320, 640)
     device = "nowhere"
+    device_memory_bytes = 0
 
     def __init__(self, before_advance: Callable[[Sequence[FakeStream]], None] = lambda streams: None) -> None:
         self.before_advance = before_advance

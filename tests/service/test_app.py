@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -258,3 +261,85 @@ async def test_when_the_inference_thread_dies_every_stream_gets_a_status_and_the
         code, _ = await end_of(waiting)
         assert code is not grpc.StatusCode.OK
         assert await asyncio.to_thread(process.wait) == 3
+
+
+async def reading(call: Any) -> tuple[list[str], grpc.StatusCode, str]:
+    """The final texts of a call, and its end."""
+    texts: list[str] = []
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        while (response := await call.read()) is not grpc.aio.EOF:
+            texts += [result.alternatives[0].transcript for result in response.results if result.is_final]
+    return texts, await call.code(), await call.details() or ""
+
+
+@pytest.mark.asyncio
+async def test_a_drain_with_50_streams_loses_no_word_and_exits_0_within_its_grace(fakes: ModuleType) -> None:
+    grace_s, words = 6.0, 4
+    async with fake_server(HEARKEN_DRAIN_GRACE_S=str(grace_s)) as (process, channel):
+        calls = [SpeechStub(channel).StreamingRecognize() for _ in range(50)]
+        for call in calls:
+            await call.write(CONFIG)
+            assert (await call.read()).stream_id
+        process.send_signal(signal.SIGTERM)
+        began_s = time.monotonic()
+        for _ in range(words):
+            for call in calls:
+                await call.write(pb.StreamingRecognizeRequest(audio=fakes.SPEECH))
+        for call in calls[:10]:
+            await call.done_writing()
+        async with asyncio.timeout(grace_s + 2):
+            ends = await asyncio.gather(*map(reading, calls))
+            assert await asyncio.to_thread(process.wait) == 0
+        assert time.monotonic() - began_s < grace_s
+    for texts, code, details in ends:
+        assert texts == ["w1 w2 w3 w4"]
+        assert code is grpc.StatusCode.OK or ("after 1.00 s of audio" in details and "reconnect" in details)
+    assert [code for _, code, _ in ends] == [grpc.StatusCode.OK] * 10 + [grpc.StatusCode.UNAVAILABLE] * 40
+
+
+@pytest.mark.asyncio
+async def test_the_id_in_the_log_is_in_the_metadata_of_answers_and_refusals(
+    serve: Any, end_of: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        async with serve(max_streams=1) as running:
+            call = running.stub.StreamingRecognize()
+            await call.write(CONFIG)
+            stream_id = (await call.read()).stream_id
+            assert dict(await call.initial_metadata())["hearken-stream-id"] == stream_id
+            refused = running.stub.StreamingRecognize(iter([CONFIG]))
+            assert (await end_of(refused))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+            refused_id = dict(await refused.initial_metadata())["hearken-stream-id"]
+            call.cancel()
+    assert f"stream {stream_id}: StreamingRecognize of" in caplog.text
+    assert f"stream {refused_id}: RESOURCE_EXHAUSTED" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_health_over_http_follows_the_server(fakes: ModuleType) -> None:
+    loaded = threading.Event()
+
+    def load(settings: Settings) -> Any:
+        assert loaded.wait(5)
+        return fakes.FakeRecognizer()
+
+    server = Server(Settings(port=0, metrics_port=0, drain_grace_s=0), load)
+    await server.start()
+
+    async def status(path: str) -> int:
+        def ask() -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", server.metrics_port, timeout=5)
+            with contextlib.closing(connection):
+                connection.request("GET", path)
+                return connection.getresponse().status
+
+        return await asyncio.to_thread(ask)
+
+    loading = asyncio.create_task(server.load())
+    assert [await status(path) for path in ("/healthz", "/readyz", "/other")] == [200, 503, 404]
+    loaded.set()
+    await loading
+    assert [await status(path) for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 200]
+    server.broken.set()
+    assert await status("/healthz") == 503
+    await server.stop()

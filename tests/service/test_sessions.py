@@ -12,27 +12,35 @@ from typing import Any
 import pytest
 
 from models.types import AudioFormat, Encoding, RecognitionOptions
-from service.errors import InvalidRequest, ServerFull, ShuttingDown
+from service.errors import Draining, InvalidRequest, ServerFull, ShuttingDown, StreamTooLong, TooSlow
+from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
 from service.metrics import Metrics
 from service.quotas import Caller, Quotas
+from service.session import StreamLimits
 from service.sessions import Sessions
 
 pytestmark = pytest.mark.asyncio
 
 RAW = AudioFormat(Encoding.LINEAR16, 16000, 1)
+NO_LIMITS = StreamLimits()
 
 
 @asynccontextmanager
-async def sessions_of(recognizer: Any, *, max_streams: int = 2) -> AsyncIterator[Sessions[Any]]:
+async def sessions_of(
+    recognizer: Any, *, max_streams: int = 2, limits: StreamLimits = NO_LIMITS
+) -> AsyncIterator[Sessions[Any]]:
     metrics = Metrics()
     lanes = Lanes(recognizer.advance, max_batch=8, metrics=metrics, on_death=lambda: None)
-    sessions = Sessions(recognizer, lanes, metrics, quotas=Quotas(max_streams_per_peer=0), max_streams=max_streams)
+    hosting: Hosting[Any] = Hosting(metrics)
+    hosting.replace([Hosted(recognizer, lanes)])
+    quotas = Quotas(max_streams_per_peer=0)
+    sessions = Sessions(hosting, metrics, quotas=quotas, max_streams=max_streams, limits=limits)
     try:
         yield sessions
     finally:
         sessions.close()
-        lanes.close()
+        await hosting.close()
 
 
 def open_session(sessions: Sessions[Any], **more: Any) -> Any:
@@ -99,3 +107,46 @@ async def test_audio_longer_than_the_limit_is_refused_as_soon_as_it_is(fakes: Mo
             with pytest.raises(InvalidRequest, match=r"longer than the 1.5 s"):
                 _ = [update async for update in session.recognize(pieces(fakes.SPEECH * 100))]
             assert session.received_s <= 2.1
+
+
+async def test_a_session_that_is_ended_gives_the_results_of_what_it_received_then_the_reason(fakes: ModuleType) -> None:
+    async def speaking() -> AsyncIterator[bytes]:
+        yield fakes.SPEECH
+        await asyncio.Event().wait()
+
+    async with sessions_of(fakes.FakeRecognizer()) as sessions:
+        with open_session(sessions) as session:
+            updates = session.recognize(speaking())
+            assert not (await anext(updates)).results[0].is_final
+            waiting = asyncio.ensure_future(anext(updates))
+            await asyncio.sleep(0.01)
+            sessions.end_all(Draining)
+            sessions.end_all(Draining)
+            assert (await waiting).results[0].is_final
+            with pytest.raises(Draining, match=r"after 0.25 s of audio, all of which is recognized"):
+                await anext(updates)
+
+
+async def test_a_stream_of_the_longest_length_is_ended_with_its_results(fakes: ModuleType) -> None:
+    async with sessions_of(fakes.FakeRecognizer(), limits=StreamLimits(max_stream_s=0.5)) as sessions:
+        with open_session(sessions) as session:
+            updates = []
+            with pytest.raises(StreamTooLong, match=r"reached 0.5 s of audio"):
+                async for update in session.recognize(pieces(*[fakes.SPEECH] * 9)):
+                    updates.append(update)
+    assert [update.results[0].is_final for update in updates] == [False, False, True]
+
+
+async def test_a_stream_that_drips_is_ended_and_one_that_keeps_the_pace_is_not(fakes: ModuleType) -> None:
+    async def slowly(piece: bytes) -> AsyncIterator[bytes]:
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            yield piece
+
+    async with sessions_of(fakes.FakeRecognizer(), limits=StreamLimits(min_pace=1.0, pace_window_s=0.2)) as sessions:
+        with open_session(sessions) as session:
+            assert [update async for update in session.recognize(slowly(fakes.SPEECH))][-1].results[0].is_final
+        with open_session(sessions) as session:
+            with pytest.raises(TooSlow, match="less than 1 s of audio a second"):
+                _ = [update async for update in session.recognize(slowly(bytes(2)))]
+            assert 0 < session.received_s < 0.001

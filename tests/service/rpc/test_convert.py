@@ -29,7 +29,7 @@ from models.types import (
 )
 from service.errors import InvalidRequest
 from service.rpc import convert
-from service.sessions import Update
+from service.session import Update
 
 HONORED_VALUES: dict[str, Any] = {
     "hearken.v1.StreamingConfig.interim_results": True,
