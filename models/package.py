@@ -38,7 +38,8 @@ class DecodingConfig:
     """Beam search with the word language model, tuned on the development set.
 
     beam_size: hypotheses kept. beam_threshold: log-score distance to the best at which one is dropped.
-    beam_tokens: symbols tried at each step. word_bonus: added for each word. word_confidence_, stability_: scale and
+    beam_tokens: symbols tried at each step. word_bonus: added for each word. blank_penalty: taken from the blank's log
+    probabilities, which CTC makes larger than they should be. word_confidence_, stability_: scale and
     offset of the logistic functions that make probabilities of mean log probabilities: of a word's phones that it is
     right, and of interim letters that the final text has their words.
     """
@@ -48,6 +49,7 @@ class DecodingConfig:
     beam_tokens: int = 24
     language_model_weight: float = 1.5
     word_bonus: float = 0.0
+    blank_penalty: float = 0.0
     word_confidence_scale: float = 1.1
     word_confidence_offset: float = 0.7
     stability_scale: float = 3.8

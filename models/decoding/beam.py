@@ -103,6 +103,7 @@ class BeamDecoder:
         own = self._package.config.decoding
         search = self._search(tuning or own, hints) if hints or tuning not in (None, own) else self._tuned
         emissions = F.pad(log_probs, (0, 1), value=_NEVER)
+        emissions[:, BLANK] -= (tuning or own).blank_penalty
         phones = [*range(self._silence), BLANK]  # of each column
         if search.hinted is not None:
             emissions = torch.cat([emissions, search.hinted.columns(log_probs)], dim=1)

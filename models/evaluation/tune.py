@@ -1,6 +1,6 @@
-"""Chooses language-model weight and word bonus on a development set: `python -m models.evaluation.tune --data FOLDER`.
+"""Chooses the weights of the beam search on a development set: `python -m models.evaluation.tune --data FOLDER`.
 
-Prints a grid of word error rates; writes nothing. Never point it at a test set.
+Prints a grid of word error rates; with --write the package takes the best. Never point it at a test set.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from models.decoding.beam import BeamDecoder
 from models.evaluation.emissions import phone_log_probs
 from models.evaluation.wer import error_rates
-from models.package import DecodingConfig, Package, find_package, open_package
+from models.package import DecodingConfig, Package, find_package, open_package, write_checksums, write_config
 from models.training.data import read_corpus
 
 _decoder: BeamDecoder | None = None
@@ -39,14 +39,20 @@ def _texts(tuning: DecodingConfig) -> list[str]:
     return [" ".join(hypothesis.text for hypothesis in hypotheses) for hypotheses in found]
 
 
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split()]
+
+
 def tune(
     data: Annotated[Path, typer.Option(help="development corpus")],
     model: Annotated[str, typer.Option(help="name or path of the model package")] = "english",
     weights: Annotated[str, typer.Option(help="language-model weights to try")] = "1.0 1.5 2.0 2.5",
     bonuses: Annotated[str, typer.Option(help="word bonuses to try")] = "-1.0 0.0 1.0",
-    beam_sizes: Annotated[str, typer.Option(help="beam sizes to try")] = "50",
+    penalties: Annotated[str, typer.Option(help="blank penalties to try")] = "0.0 0.5 1.0",
+    beam_sizes: Annotated[str, typer.Option(help="beam sizes to try; default: the package's")] = "",
     limit: Annotated[int, typer.Option(help="use every n-th utterance so that about this many remain")] = 200,
     jobs: Annotated[int, typer.Option(help="processes")] = 2,
+    write: Annotated[bool, typer.Option("--write", help="put the best into the package")] = False,
 ) -> None:
     """Print the WER of every combination, best first."""
     torch.set_num_threads(1)
@@ -55,21 +61,25 @@ def tune(
     utterances = utterances[:: max(1, len(utterances) // limit)]
     references = [utterance.transcript for utterance in utterances]
     log_probs = phone_log_probs(package, utterances)
+    own = package.config.decoding
+    beams = [int(beam) for beam in beam_sizes.split()] or [own.beam_size]
     tunings = [
-        replace(
-            package.config.decoding, beam_size=int(beam), language_model_weight=float(weight), word_bonus=float(bonus)
-        )
-        for beam, weight, bonus in product(beam_sizes.split(), weights.split(), bonuses.split())
+        replace(own, beam_size=beam, language_model_weight=weight, word_bonus=bonus, blank_penalty=penalty)
+        for beam, weight, bonus, penalty in product(beams, _numbers(weights), _numbers(bonuses), _numbers(penalties))
     ]
     with ProcessPoolExecutor(jobs, initializer=_prepare, initargs=(package, log_probs)) as pool:
         rates = [error_rates(references, texts) for texts in pool.map(_texts, tunings)]
     table = Table(title=f"{len(utterances)} utterances of {data.name}")
-    for heading in ("beam", "weight", "bonus", "WER %", "deleted", "inserted"):
+    for heading in ("beam", "weight", "bonus", "penalty", "WER %", "deleted", "inserted"):
         table.add_column(heading, justify="right")
-    for rate, tuning in sorted(zip(rates, tunings, strict=True), key=lambda pair: pair[0].wer):
-        settings = (tuning.beam_size, tuning.language_model_weight, tuning.word_bonus)
+    ranked = sorted(zip(rates, tunings, strict=True), key=lambda pair: pair[0].wer)
+    for rate, tuning in ranked:
+        settings = (tuning.beam_size, tuning.language_model_weight, tuning.word_bonus, tuning.blank_penalty)
         table.add_row(*(str(s) for s in settings), f"{rate.wer:.2f}", str(rate.deletions), str(rate.insertions))
     Console().print(table)
+    if write:
+        write_config(package.folder, replace(package.config, decoding=ranked[0][1]))
+        write_checksums(package.folder)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_alternatives_are_different_and_ordered(decoder: BeamDecoder, package: P
     found = decoder.decode(spoken(package, "no rain on the plain", certainty=2.0), count=4)
     assert len({hypothesis.text for hypothesis in found}) == len(found) > 1
     assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+
+
+def test_a_penalty_on_blanks_brings_out_words_that_were_hardly_heard(decoder: BeamDecoder, package: Package) -> None:
+    hardly = spoken(package, "no", certainty=8.0)
+    hardly[:, BLANK] += 12.0
+    tuning = replace(package.config.decoding, blank_penalty=12.0)
+    before = hardly.clone()
+    assert decoder.decode(hardly)[0].text == ""
+    assert decoder.decode(hardly, tuning=tuning)[0].text == "no"
+    assert torch.equal(hardly, before), "the caller's log probabilities stay as they are"
 
 
 def test_a_lexicon_with_foreign_phones_is_refused(tiny_package: Path, tmp_path: Path) -> None:

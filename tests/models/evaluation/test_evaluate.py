@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from models.evaluation.evaluate import evaluate
 from models.evaluation.tune import tune
 from models.evaluation.wer import error_rates
+from models.package import open_package
 from models.training.data import MANIFEST_COLUMNS
 
 
@@ -56,6 +58,12 @@ def test_every_way_of_recognition_is_measured_and_written(corpus: Path, tiny_pac
     assert len(output.with_suffix(".tsv").read_text().splitlines()) == 4
 
 
-def test_tuning_tries_every_combination(corpus: Path, tiny_package: Path) -> None:
-    printed = run(tune, f"--data={corpus}", f"--model={tiny_package}", "--weights=0.5 1.0", "--bonuses=-1.0 0.0")
-    assert sum(line.count("50") > 0 for line in printed.splitlines()) >= 4
+def test_tuning_tries_every_combination_and_writes_the_best(corpus: Path, tiny_package: Path, tmp_path: Path) -> None:
+    package = shutil.copytree(tiny_package, tmp_path / "package")
+    grid = ("--weights=0.5 1.0", "--bonuses=-1.0 0.0", "--penalties=0.0 0.5")
+    printed = run(tune, f"--data={corpus}", f"--model={package}", *grid, "--write")
+    rows = [[float(c) for c in line.split("│")[1:6]] for line in printed.splitlines() if line.startswith("│")]
+    assert len({tuple(row[:4]) for row in rows}) == 8
+    assert [row[4] for row in rows] == sorted(row[4] for row in rows)
+    tuning = open_package(package).config.decoding
+    assert [tuning.language_model_weight, tuning.word_bonus, tuning.blank_penalty] == rows[0][1:4]
