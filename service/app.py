@@ -28,6 +28,7 @@ from service.engine import Recognizer
 from service.errors import Draining, StartError
 from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
+from service.load import MachineLoad, usable_cores, used_cpu_s
 from service.logs import Log
 from service.metrics import Metrics
 from service.monitoring import Monitoring
@@ -70,6 +71,9 @@ _MORE_CALLS = 1000
 _ALIVE_S = 5.0
 """An event loop that answers nothing for so long hangs."""
 
+_REHEARSAL_CALLERS = 16
+"""Enough to see what a stream costs among others, and soon over."""
+
 Load = Callable[[Settings], Recognizer[Any]]
 
 
@@ -108,18 +112,22 @@ class Server:
             maximum_concurrent_rpcs=settings.max_streams + _MORE_CALLS,
         )
         self._hosting: Hosting[Any] = Hosting(self.metrics)
+        self._machine = MachineLoad(cores=usable_cores(), max_wait_s=settings.max_wait_ms / 1000, cpu_s=used_cpu_s)
         self._sessions = Sessions(
             self._hosting,
             self.metrics,
             quotas=Quotas(max_streams_per_peer=settings.max_streams_per_peer),
             max_streams=settings.max_streams,
             limits=StreamLimits(settings.max_stream_s or math.inf, settings.min_pace, settings.idle_timeout_s),
+            load=self._machine,
         )
         self._monitoring: Monitoring | None = None
         self._is_serving = False
         self._health_change: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
         self.metrics.device_memory_bytes.set_function(self._hosting.device_memory_bytes)
+        self.metrics.audio_cost.set_function(lambda: self._machine.cost)
+        self.metrics.step_wait_seconds.set_function(lambda: self._machine.wait_s)
 
     async def start(self) -> None:
         """Listens on both ports. Health says NOT_SERVING, recognition says that it is loading. Raises StartError."""
@@ -154,6 +162,9 @@ class Server:
     async def load(self) -> None:
         """Loads the model, then lets callers in. Raises StartError and what the loading raises."""
         await self._host(self._settings)
+        before_s = used_cpu_s()
+        audio_s = await asyncio.to_thread(self._sessions.recognizer.rehearse, _REHEARSAL_CALLERS)
+        self._machine.rehearsed(used_cpu_s() - before_s, audio_s)
         self._speech.begin(self._sessions)
         await self._set_health(serving=True)
 

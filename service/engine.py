@@ -133,5 +133,8 @@ class Recognizer(Protocol[StreamT]):
     def decode(self, stream: StreamT) -> list[Result]:
         """The final result of a stream that is decoding. May take long; any thread may call it, many at a time."""
 
+    def rehearse(self, callers: int) -> float:
+        """Recognizes something of so many callers at a time, to see what it costs; gives the seconds of audio."""
+
     def close(self) -> None:
         """Ends what it has started."""

@@ -7,6 +7,7 @@ HearkenError                 (models.errors)
     ├── InvalidRequest       a message, or an order of messages, that the protocol or this server does not allow
     ├── Refused              a request that would be fine at another time or place
     │   ├── ServerFull       as many streams as this server takes are running
+    │   ├── ServerBusy       one stream more would make all of them late
     │   ├── StillLoading     the model is not ready yet
     │   ├── ShuttingDown     the server has been told to stop
     │   ├── Unauthenticated  a token is needed and is missing or not known
@@ -66,6 +67,19 @@ class ServerFull(Refused):
     def __init__(self, max_streams: int, retry_after_s: float) -> None:
         super().__init__(
             f"all {max_streams} places of this server are taken; try again in {retry_after_s:g} s or use another server"
+        )
+        self.retry_after_s = retry_after_s
+
+
+class ServerBusy(Refused):
+    """One stream more would make all of them late."""
+
+    reason = "busy"
+
+    def __init__(self, streams: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"this server is busy with {streams} streams, and more would be late; try again in {retry_after_s:g} s or"
+            " use another server"
         )
         self.retry_after_s = retry_after_s
 

@@ -73,6 +73,14 @@ class Metrics:
         self.model_reloads = Counter(
             "hearken_model_reloads", "Reloads of the models: done or failed.", ["outcome"], registry=self.registry
         )
+        self.audio_cost = Gauge(
+            "hearken_audio_cost_ratio", "CPU seconds that a second of audio takes at present.", registry=self.registry
+        )
+        self.step_wait_seconds = Gauge(
+            "hearken_step_wait_seconds",
+            "Mean time of the last seconds for a step of a stream, its waiting included.",
+            registry=self.registry,
+        )
         self.device_memory_bytes = Gauge(
             "hearken_device_memory_bytes", "Memory of the GPU that the models hold; 0 on CPUs.", registry=self.registry
         )

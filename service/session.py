@@ -18,6 +18,7 @@ from models.types import Result, SpeechEvent
 from service.engine import Stream
 from service.errors import InvalidRequest, LimitReached, StreamTooLong, TooSlow
 from service.lanes import Lanes
+from service.load import MachineLoad
 from service.metrics import Metrics
 from service.quotas import Allowance
 
@@ -59,6 +60,7 @@ class Session(Generic[StreamT]):
         language: str,
         allowance: Allowance,
         limits: StreamLimits,
+        load: MachineLoad,
         max_audio_s: float,
     ) -> None:
         """decode: gives the final result of a stream that is decoding. language: of the model.
@@ -73,6 +75,7 @@ class Session(Generic[StreamT]):
         self._decode = decode
         self._allowance = allowance
         self._limits = limits
+        self._load = load
         self._max_audio_s = max_audio_s
         self._pace = _Pace(limits)
         self._arrivals = _Arrivals()
@@ -148,6 +151,7 @@ class Session(Generic[StreamT]):
         piece_s = self._stream.received_s - before_s
         self._arrivals.note(self._stream.received_s, arrived_s, settled_s=self._stream.recognized_s)
         self._metrics.audio_seconds.inc(piece_s)
+        self._load.heard(piece_s * self._stream.channels)
         self._allowance.charge(piece_s * self._stream.channels)
         if self._stream.received_s > self._max_audio_s:
             raise InvalidRequest(
@@ -161,7 +165,10 @@ class Session(Generic[StreamT]):
             if self._stream.is_decoding:
                 results = await self._decode(self._stream)
             else:
+                began_s, is_chunk = time.monotonic(), not self._stream.is_ending
                 results = await self._lanes.advance(self._stream)
+                if is_chunk:
+                    self._load.waited(time.monotonic() - began_s)
             if results:
                 self._measure(results)
                 yield Update(tuple(results), self._stream.received_s, self._stream.recognized_s)

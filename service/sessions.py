@@ -18,8 +18,9 @@ from typing import Generic, TypeVar
 
 from models.types import AudioFormat, RecognitionOptions, Result
 from service.engine import Recognizer, Stream
-from service.errors import LimitReached, ServerFull, ShuttingDown
+from service.errors import LimitReached, ServerBusy, ServerFull, ShuttingDown
 from service.hosting import Hosting
+from service.load import MachineLoad
 from service.metrics import Metrics
 from service.quotas import RETRY_AFTER_S, Caller, Quotas
 from service.session import Session, StreamLimits
@@ -43,12 +44,14 @@ class Sessions(Generic[StreamT]):
         quotas: Quotas,
         max_streams: int,
         limits: StreamLimits,
+        load: MachineLoad,
     ) -> None:
         self._hosting = hosting
         self._metrics = metrics
         self._quotas = quotas
         self._max_streams = max_streams
         self._limits = limits
+        self._load = load
         self._inside: set[Session[StreamT]] = set()
         self._draining = False
         self._empty = asyncio.Event()
@@ -79,13 +82,15 @@ class Sessions(Generic[StreamT]):
     ) -> Iterator[Session[StreamT]]:
         """A session and its place, as long as the `with` block lasts.
 
-        Raises ServerFull, ShuttingDown, what the quotas say about the caller, and the recognizer about its options,
-        whose model must be one of `recognizers` or empty.
+        Raises ServerFull, ServerBusy, ShuttingDown, what the quotas say about the caller, and the recognizer about its
+        options, whose model must be one of `recognizers` or empty.
         """
         if self._draining:
             raise ShuttingDown
         if len(self._inside) >= self._max_streams:
             raise ServerFull(self._max_streams, RETRY_AFTER_S)
+        if not self._load.has_room(len(self._inside)):
+            raise ServerBusy(len(self._inside), RETRY_AFTER_S)
         with self._quotas.hold(caller) as allowance, self._hosting.use(options.model) as hosted:
             stream = hosted.recognizer.open_stream(audio, options)
             session = Session(
@@ -97,6 +102,7 @@ class Sessions(Generic[StreamT]):
                 language=hosted.recognizer.card.language,
                 allowance=allowance,
                 limits=self._limits,
+                load=self._load,
                 max_audio_s=max_audio_s,
             )
             with self._place(session, method):

@@ -12,6 +12,7 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from models.package import DecodingConfig, open_package
 log = logging.getLogger(__name__)
 
 _TRIES_WITH_OTHERS = 2
+_LOADING_LIMIT_S = 120.0  # then a process has died while loading, and the pool counts as broken
 
 
 class DecoderPool:
@@ -86,7 +88,8 @@ class DecoderPool:
 
     def _new_pool(self, processes: int) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")  # forking a process with threads may deadlock
-        pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(self._folder,))
+        all_loaded = context.Barrier(processes, timeout=_LOADING_LIMIT_S)
+        pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(self._folder, all_loaded))
         for _ in range(processes):
             pool.submit(_nothing)  # a process is started by work; a caller would wait seconds for it to load
         return pool
@@ -95,11 +98,12 @@ class DecoderPool:
 _decoder: BeamDecoder | None = None  # one a process
 
 
-def _begin(folder: Path) -> None:
+def _begin(folder: Path, all_loaded: Barrier) -> None:
     global _decoder
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends its processes itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _decoder = BeamDecoder(open_package(folder))
+    all_loaded.wait()
 
 
 def _nothing() -> None:

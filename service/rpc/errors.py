@@ -26,6 +26,7 @@ from service.errors import (
     PermissionDenied,
     QuotaExhausted,
     Refused,
+    ServerBusy,
     ServerFull,
     ShuttingDown,
     StillLoading,
@@ -44,6 +45,7 @@ STATUS_OF: dict[type[Exception], grpc.StatusCode] = {
     InvalidAudio: grpc.StatusCode.INVALID_ARGUMENT,
     InvalidOptions: grpc.StatusCode.INVALID_ARGUMENT,
     # Not UNAVAILABLE: clients retry that one by themselves, with audio that is half consumed, on a server that is full.
+    ServerBusy: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ServerFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
     QuotaExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,

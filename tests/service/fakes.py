@@ -215,5 +215,8 @@ class FakeRecognizer:
         assert stream.is_decoding
         return stream.decode()
 
+    def rehearse(self, callers: int) -> float:
+        return 0.0
+
     def close(self) -> None:
         pass

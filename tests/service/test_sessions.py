@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from models.types import AudioFormat, Encoding, RecognitionOptions
-from service.errors import Draining, InvalidRequest, ServerFull, ShuttingDown, StreamTooLong, TooSlow
+from service.errors import Draining, InvalidRequest, ServerBusy, ServerFull, ShuttingDown, StreamTooLong, TooSlow
 from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
+from service.load import MachineLoad
 from service.metrics import Metrics
 from service.quotas import Caller, Quotas
 from service.session import StreamLimits
@@ -28,14 +29,16 @@ NO_LIMITS = StreamLimits()
 
 @asynccontextmanager
 async def sessions_of(
-    recognizer: Any, *, max_streams: int = 2, limits: StreamLimits = NO_LIMITS
+    recognizer: Any, *, max_streams: int = 2, limits: StreamLimits = NO_LIMITS, cost: float = 0.0
 ) -> AsyncIterator[Sessions[Any]]:
     metrics = Metrics()
     lanes = Lanes(recognizer.advance, max_batch=8, metrics=metrics, on_death=lambda: None)
     hosting: Hosting[Any] = Hosting(metrics)
     hosting.replace([Hosted(recognizer, lanes)])
     quotas = Quotas(max_streams_per_peer=0)
-    sessions = Sessions(hosting, metrics, quotas=quotas, max_streams=max_streams, limits=limits)
+    load = MachineLoad(cores=2, max_wait_s=1, cpu_s=lambda: 0.0)
+    load.rehearsed(cpu_s=cost, audio_s=1.0)
+    sessions = Sessions(hosting, metrics, quotas=quotas, max_streams=max_streams, limits=limits, load=load)
     try:
         yield sessions
     finally:
@@ -76,6 +79,13 @@ async def test_decoding_audio_does_not_hold_up_the_event_loop(
                 await asyncio.sleep(0.005)
                 longest_s, before_s = max(longest_s, time.perf_counter() - before_s), time.perf_counter()
     assert longest_s < 0.2
+
+
+async def test_who_would_make_the_others_late_is_refused(fakes: ModuleType) -> None:
+    async with sessions_of(fakes.FakeRecognizer(), cost=1.0) as sessions, AsyncExitStack() as inside:
+        inside.enter_context(open_session(sessions))
+        with pytest.raises(ServerBusy, match=r"busy with 1 streams.*try again in 5 s"), open_session(sessions):
+            pass
 
 
 async def test_a_place_is_free_again_however_its_session_ends(fakes: ModuleType) -> None:

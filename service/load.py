@@ -1,0 +1,117 @@
+"""Whether one stream more would be on time: measured, because it depends on the machine, the model and the callers.
+
+Who is let in is service/sessions.py's decision, how many at most an operator's.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+CPU_SHARE = 0.9
+"""Part of the CPUs that streams may take; bursts, callers who come and go and the system have the rest."""
+
+_SAMPLE_S = 1.0
+_MIN_AUDIO_S = 5.0
+"""Of one sample; the cost of less audio says little."""
+_MEMORY_AUDIO_S = 60.0
+"""Audio over which the cost is averaged."""
+_MEMORY_S = 2.0
+"""Time over which waiting is averaged."""
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+class MachineLoad:
+    """What streams cost and how long they wait. Belongs to the event loop."""
+
+    def __init__(
+        self,
+        *,
+        cores: float,
+        max_wait_s: float,
+        cpu_s: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """cores: CPUs at hand. max_wait_s: longest mean time for a step of a stream. cpu_s: CPU time used so far."""
+        self._cores = cores
+        self._max_wait_s = max_wait_s
+        self._cpu_s = cpu_s
+        self._clock = clock
+        self._cost: float | None = None
+        self._audio_s = 0.0
+        self._sampled_s, self._sampled_cpu_s = clock(), cpu_s()
+        self._wait_s = 0.0
+        self._waited_s = clock()
+
+    @property
+    def cost(self) -> float:
+        """CPU seconds for a second of audio, the inverse of the real-time factor of one core; 0: not known yet."""
+        return self._cost or 0.0
+
+    @property
+    def wait_s(self) -> float:
+        """How long a step takes at present, its waiting included; a mean of the last seconds."""
+        return self._wait_s * math.exp(-(self._clock() - self._waited_s) / _MEMORY_S)
+
+    def heard(self, audio_s: float) -> None:
+        """So much audio has been received."""
+        self._audio_s += audio_s
+        now_s = self._clock()
+        if now_s - self._sampled_s >= _SAMPLE_S and self._audio_s >= _MIN_AUDIO_S:
+            cpu_s = self._cpu_s()
+            self._learn(cpu_s - self._sampled_cpu_s, self._audio_s)
+            self._audio_s, self._sampled_s, self._sampled_cpu_s = 0.0, now_s, cpu_s
+
+    def rehearsed(self, cpu_s: float, audio_s: float) -> None:
+        """So much audio of several callers took so much CPU time, before anybody was let in."""
+        if audio_s:
+            self._learn(cpu_s, audio_s)
+        self._sampled_s, self._sampled_cpu_s = self._clock(), self._cpu_s()
+
+    def waited(self, wait_s: float) -> None:
+        """A step of a stream took so long."""
+        now_s = self._clock()
+        keep = math.exp(-(now_s - self._waited_s) / _MEMORY_S)
+        self._wait_s = keep * self._wait_s + (1 - keep) * wait_s
+        self._waited_s = now_s
+
+    def has_room(self, streams: int) -> bool:
+        """Whether one more can be on time beside so many. The first always gets what there is."""
+        if not streams:
+            return True
+        return (streams + 1) * self.cost <= CPU_SHARE * self._cores and self.wait_s <= self._max_wait_s
+
+    def _learn(self, cpu_s: float, audio_s: float) -> None:
+        if cpu_s < 0:
+            return  # a process has ended and taken its time with it
+        new = cpu_s / audio_s
+        weight = 1.0 if self._cost is None else 1 - math.exp(-audio_s / _MEMORY_AUDIO_S)
+        self._cost = new if self._cost is None else self._cost + weight * (new - self._cost)
+
+
+def usable_cores(quota: Path = _CGROUP_QUOTA) -> float:
+    """CPUs that this process may use: those it is bound to, or what a container's limit leaves of them."""
+    cores = float(len(os.sched_getaffinity(0)))
+    try:
+        allowed, period = quota.read_text(encoding="ascii").split()
+        return min(cores, int(allowed) / int(period))
+    except (OSError, ValueError):
+        return cores  # no limit: "max", or no such file
+
+
+def used_cpu_s() -> float:
+    """CPU time of this process and of its running children."""
+    total = 0.0
+    own = psutil.Process()
+    for process in (own, *own.children(recursive=True)):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total

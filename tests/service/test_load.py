@@ -1,0 +1,81 @@
+"""Room is what the measured cost of a stream and the measured waiting leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.load import CPU_SHARE, MachineLoad, usable_cores, used_cpu_s
+
+
+class Machine:
+    """A clock and a CPU meter to turn by hand."""
+
+    def __init__(self, cores: float = 2.0) -> None:
+        self.now_s = self.cpu_s = 0.0
+        self.load = MachineLoad(cores=cores, max_wait_s=0.4, cpu_s=lambda: self.cpu_s, clock=lambda: self.now_s)
+
+    def run(self, seconds: int, streams: int, cost: float) -> None:
+        """So many streams speak for so long, each second of each costs so much."""
+        for _ in range(seconds):
+            self.now_s += 1.0
+            self.cpu_s += streams * cost
+            self.load.heard(float(streams))
+
+
+def test_without_any_measurement_there_is_room() -> None:
+    assert Machine().load.has_room(1000)
+
+
+def test_a_rehearsal_says_how_many_streams_there_is_room_for() -> None:
+    machine = Machine(cores=2)
+    machine.load.rehearsed(cpu_s=3.0, audio_s=30.0)
+    assert machine.load.cost == pytest.approx(0.1)
+    assert machine.load.has_room(int(20 * CPU_SHARE) - 1)
+    assert not machine.load.has_room(int(20 * CPU_SHARE))
+
+
+def test_the_cost_follows_what_streams_take() -> None:
+    machine = Machine(cores=2)
+    machine.load.rehearsed(cpu_s=3.0, audio_s=30.0)
+    machine.run(60, streams=16, cost=0.02)
+    assert machine.load.cost == pytest.approx(0.02, rel=0.1)
+    assert machine.load.has_room(80)
+
+
+def test_a_little_audio_says_nothing() -> None:
+    machine = Machine()
+    machine.run(4, streams=1, cost=100.0)
+    assert machine.load.cost == 0.0
+
+
+def test_a_process_that_ends_does_not_make_streams_cheap() -> None:
+    machine = Machine()
+    machine.run(10, streams=10, cost=0.05)
+    machine.cpu_s -= 4.0
+    machine.run(1, streams=10, cost=0.05)
+    assert machine.load.cost == pytest.approx(0.05)
+
+
+def test_long_waits_close_the_door_until_they_are_over_but_never_for_the_first() -> None:
+    machine = Machine()
+    for _ in range(40):
+        machine.now_s += 0.1
+        machine.load.waited(1.0)
+    assert not machine.load.has_room(1)
+    assert machine.load.has_room(0)
+    machine.now_s += 5.0
+    assert machine.load.has_room(1)
+
+
+@pytest.mark.parametrize(("text", "cores"), [("150000 100000", 1.5), ("max 100000", None), ("", None)])
+def test_a_containers_limit_counts(tmp_path: Path, text: str, cores: float | None) -> None:
+    quota = tmp_path / "cpu.max"
+    quota.write_text(text)
+    everything = usable_cores(tmp_path / "none")
+    assert usable_cores(quota) == (everything if cores is None else min(everything, cores))
+
+
+def test_this_process_has_used_some_time() -> None:
+    assert used_cpu_s() > 0.0
