@@ -161,10 +161,11 @@ class Server:
 
     async def load(self) -> None:
         """Loads the model, then lets callers in. Raises StartError and what the loading raises."""
-        await self._host(self._settings)
-        before_s = used_cpu_s()
-        audio_s = await asyncio.to_thread(self._sessions.recognizer.rehearse, _REHEARSAL_CALLERS)
-        self._machine.rehearsed(used_cpu_s() - before_s, audio_s)
+        async with self._reloading:  # one that is asked for now comes after
+            await self._host(self._settings)
+            before_s = used_cpu_s()
+            audio_s = await asyncio.to_thread(self._sessions.recognizer.rehearse, _REHEARSAL_CALLERS)
+            self._machine.rehearsed(used_cpu_s() - before_s, audio_s)
         self._speech.begin(self._sessions)
         await self._set_health(serving=True)
 
@@ -282,11 +283,11 @@ async def serve(
     await server.start()
     ends = [asyncio.create_task(event.wait()) for event in (stopping, server.broken)]
     loading = asyncio.create_task(server.load())
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     try:
         await asyncio.wait((loading, *ends), return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             loading.result()
-            loop.add_signal_handler(signal.SIGHUP, on_hangup)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
