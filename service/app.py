@@ -373,7 +373,9 @@ def _grpc_options(settings: Settings) -> list[tuple[str, int]]:
         # Also of connections without a call, which otherwise could be left open by the thousand.
         ("grpc.keepalive_time_ms", round(settings.keepalive_interval_s * 1000)),
         ("grpc.keepalive_timeout_ms", round(settings.keepalive_timeout_s * 1000)),
+        ("grpc.http2.ping_timeout_ms", round(settings.keepalive_timeout_s * 1000)),  # otherwise it is a minute
         ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),  # otherwise gRPC asks twice, then no more until there is data to send
         # Clients may ask as often as every 10 s.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),

@@ -1,0 +1,122 @@
+"""Bad clients harm themselves: each attack ends within its bounds, and a good stream beside it hears every word.
+
+Short forms of what `make chaos` does for longer, around the fake recognizer; the server is a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attacks
+import pytest
+import pytest_asyncio
+from good_callers import Heard, keep_speaking, transcript
+from serving import FAKE, Serving, serving
+
+from hearken import AsyncClient
+from hearken.v1 import speech_pb2 as pb
+from service.tokens import Scope, create_token
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SPEECH = b"\x01\x02" * 4000 * 4
+"""1 s: four words of the fake recognizer."""
+IMPATIENT = {
+    "handshake_timeout_s": 1,
+    "keepalive_interval_s": 1,
+    "keepalive_timeout_s": 1,
+    "max_connection_idle_s": 2,
+    "drain_grace_s": 1,
+}
+MESSAGES = [
+    pb.StreamingRecognizeRequest(
+        config=pb.StreamingConfig(audio=pb.AudioConfig(encoding=pb.AudioConfig.LINEAR16, sample_rate_hz=16000))
+    ).SerializeToString(),
+    pb.StreamingRecognizeRequest(audio=SPEECH).SerializeToString(),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Serving]:
+    async with serving(FAKE, **IMPATIENT) as server:
+        yield server
+
+
+@asynccontextmanager
+async def good_streams_beside(server: Serving, **connection: str) -> AsyncIterator[None]:
+    """Fails unless everything that is said meanwhile, and after it, is heard."""
+    heard, done = Heard(), asyncio.Event()
+    async with AsyncClient(server.address, **connection) as client:
+        wanted = await transcript(client, SPEECH)
+    speaking = asyncio.create_task(
+        keep_speaking(server.address, [(SPEECH, wanted)], heard, streams=2, done=done, **connection)
+    )
+    try:
+        yield
+    finally:
+        done.set()
+        await speaking
+    assert heard.right >= 2 and not heard.wrong and not heard.failed, heard
+
+
+async def settled(server: Serving) -> None:
+    """Nothing of the attack is left."""
+    async with asyncio.timeout(10):
+        while await server.metric("hearken_streams_active") or server.sockets() > LISTENING:
+            await asyncio.sleep(0.05)
+    assert server.process.poll() is None
+
+
+LISTENING = 6
+"""Sockets of a server that nobody calls, and of a question about its metrics."""
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        attacks.random_bytes,
+        attacks.corrupt_tls,
+        attacks.slow_loris,
+        attacks.connect_flood,
+        attacks.rapid_reset,
+        attacks.endless_header,
+        lambda port: attacks.half_open(port, MESSAGES),
+    ],
+    ids=["random bytes", "corrupt TLS", "slow loris", "connects", "resets", "headers", "half-open"],
+)
+async def test_an_attack_ends_and_good_streams_do_not_notice(
+    server: Serving, attack: Callable[[int], Awaitable[attacks.Seen]]
+) -> None:
+    async with good_streams_beside(server):
+        await attack(server.port)
+    await settled(server)
+
+
+async def test_a_flood_of_pings_is_cut_off(server: Serving) -> None:
+    async with good_streams_beside(server):
+        seen = await attacks.ping_flood(server.port, 10_000)
+    assert seen.begun < 10_000
+    await settled(server)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
+async def test_over_tls_damaged_handshakes_and_wrong_tokens_do_not_disturb_who_has_a_token(tmp_path: Path) -> None:
+    certificate, key, tokens = (str(tmp_path / name) for name in ("server.pem", "server.key", "tokens.toml"))
+    made = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run(["openssl", "req", *made, *named], check=True, capture_output=True)
+    token = create_token(Path(tokens), "good", frozenset(Scope), None, None)
+    secured = {"tls_certificate": certificate, "tls_key": key, "tokens_file": tokens}
+    async with serving(FAKE, **IMPATIENT, **secured) as server:
+        async with good_streams_beside(server, token=token, root_certificates=certificate):
+            await attacks.corrupt_tls(server.port)
+            await attacks.random_bytes(server.port)
+            seen = await attacks.wrong_tokens(server.address, 200, 400, root_certificates=certificate)
+        await settled(server)
+        assert seen.refused == 200
+        assert await server.metric('hearken_streams_refused_total{reason="unauthenticated"}') == 200
