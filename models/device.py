@@ -50,6 +50,14 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count or max(1, len(os.sched_getaffinity(0)) // 2))
 
 
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 by itself, nearly twice as fast as float32, and not by emulation."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
 @contextmanager
 def failures_of(device: torch.device) -> Iterator[None]:
     """Raises OutOfMemory or DeviceLost in place of what torch raises for them; other errors stay what they are."""

@@ -22,7 +22,7 @@ from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
 from models.decoding.pool import DecoderPool
-from models.device import failures_of, held_memory_bytes, open_device, release_memory, use_threads
+from models.device import computes_bfloat16, failures_of, held_memory_bytes, open_device, release_memory, use_threads
 from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
 from models.final_pass import final_pass_of
@@ -48,6 +48,8 @@ class Recognizer:
             DecoderPool(package.folder, decoder_processes) if decoder_processes else BeamDecoder(package)
         )
         self._initial_state = self._model.initial_state()
+        self._reduced = computes_bfloat16(device)  # for interim results; final ones are float32 everywhere
+        log.info("interim results on %s are computed in %s", device, "bfloat16" if self._reduced else "float32")
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", *, threads: int = 0, decoder_processes: int = 0) -> Recognizer:
@@ -176,8 +178,9 @@ class Recognizer:
         for shape, group in by_shape.items():
             windows = torch.stack([job.window for _, job in group]).to(self._device)
             state = AcousticState.stack([job.state for _, job in group])
-            log_probs, after = self._model.forward_chunk(windows, state, shape)
-            for (number, _), own, own_state in zip(group, log_probs.cpu(), after.unstack(), strict=True):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._reduced):
+                log_probs, after = self._model.forward_chunk(windows, state, shape)
+            for (number, _), own, own_state in zip(group, log_probs.cpu(), after.float().unstack(), strict=True):
                 done[number] = (own, own_state)
         return done
 
