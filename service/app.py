@@ -312,7 +312,7 @@ def run(settings: Settings, load: Load = load_recognizer, read_again: Callable[[
 
 
 def _interceptors(settings: Settings, metrics: Metrics) -> list[grpc.aio.ServerInterceptor]:
-    reading = Reading(metrics)
+    reading = Reading(metrics, idle_timeout_s=settings.idle_timeout_s)
     if not settings.tokens_file:
         return [reading]
     path = Path(settings.tokens_file)

@@ -60,10 +60,10 @@ class Authentication(grpc.aio.ServerInterceptor):
         return await continuation(handler_call_details)
 
     def _authenticate(self, details: grpc.HandlerCallDetails) -> Token:
-        given = [str(value) for key, value in details.invocation_metadata or () if key == "authorization"]
-        if len(given) != 1 or not given[0].lower().startswith(_SCHEME):
+        given = [secret for key, value in details.invocation_metadata or () if (secret := _secret_of(key, str(value)))]
+        if len(given) != 1:
             raise Unauthenticated("this server needs a token; send the metadata `authorization: Bearer TOKEN`, once")
-        token = self._tokens().find(given[0][len(_SCHEME) :].strip())
+        token = self._tokens().find(given[0])
         if token is None:
             raise Unauthenticated("the server does not know this token; ask its operator for a new one")
         return token
@@ -75,6 +75,13 @@ class Authentication(grpc.aio.ServerInterceptor):
 
         # Whatever the call is: as a stream it is answered without waiting for a message.
         return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def _secret_of(key: str, value: str) -> str:
+    """The token in a piece of metadata, also where Google's clients send their API key; empty: there is none."""
+    if key == "authorization" and value.lower().startswith(_SCHEME):
+        return value[len(_SCHEME) :].strip()
+    return value.strip() if key == "x-goog-api-key" else ""
 
 
 def _check_scope(token: Token, needed: Scope) -> None:

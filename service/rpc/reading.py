@@ -1,11 +1,13 @@
 """Messages that are no messages: bytes that protobuf cannot read, such as texts that are not UTF-8.
 
 gRPC itself would end such a call with INTERNAL, as if the server had failed. Here it is the caller's InvalidRequest,
-for every service that recognizes speech.
+for every service that recognizes speech. A single request that does not come at all is given up; gRPC itself would wait
+for it as long as the connection lasts. Streams watch over their own pauses.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +19,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
-from service.errors import InvalidRequest
+from service.errors import IdleTooLong, InvalidRequest, ServiceError
 from service.metrics import Metrics
 from service.rpc.errors import status_of_errors
 
@@ -33,8 +35,9 @@ class _Unreadable:
 class Reading(grpc.aio.ServerInterceptor):
     """Gives the servicers readable messages only; a call whose message is not ends with INVALID_ARGUMENT."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, *, idle_timeout_s: float) -> None:
         self._metrics = metrics
+        self._idle_timeout_s = idle_timeout_s
 
     async def intercept_service(
         self,
@@ -50,17 +53,33 @@ class Reading(grpc.aio.ServerInterceptor):
         if handler.stream_stream is not None:
             return grpc.stream_stream_rpc_method_handler(_with_readable_stream(handler.stream_stream), *serializers)
         if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(self._with_readable(handler.unary_unary), *serializers)
+            # As a stream of one message, which can be waited for with a limit.
+            return grpc.stream_unary_rpc_method_handler(self._with_readable(handler.unary_unary), *serializers)
         return handler  # type: ignore[no-any-return]
 
     def _with_readable(self, method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def call(request: Any, context: Any) -> Any:
-            if isinstance(request, _Unreadable):
+        async def call(requests: AsyncIterator[Any], context: Any) -> Any:
+            try:
+                request = await self._only(requests)
+            except ServiceError as error:
                 async with status_of_errors(context, self._metrics, secrets.token_hex(8)):
-                    raise InvalidRequest("request", _ADVICE)
+                    raise error
             return await method(request, context)
 
         return call
+
+    async def _only(self, requests: AsyncIterator[Any]) -> Any:
+        """Raises InvalidRequest and IdleTooLong."""
+        try:
+            async with asyncio.timeout(self._idle_timeout_s):
+                request = await anext(aiter(requests), None)
+        except TimeoutError:
+            raise IdleTooLong(self._idle_timeout_s) from None
+        if request is None:
+            raise InvalidRequest("request", "is missing; send one message")
+        if isinstance(request, _Unreadable):
+            raise InvalidRequest("request", _ADVICE)
+        return request
 
 
 def _lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

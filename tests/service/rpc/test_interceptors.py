@@ -108,6 +108,19 @@ async def test_the_scheme_may_be_written_in_any_case(serve: Any, file: Path, mak
         assert await running.stub.ListModels(LIST, metadata=(("authorization", f"bEARER  {token}"),))
 
 
+async def test_a_token_may_come_as_the_api_key_of_googles_clients_but_not_twice(
+    serve: Any, end_of: Any, file: Path, make_token: Callable[..., str]
+) -> None:
+    token = make_token("alice")
+    key = ("x-goog-api-key", token)
+    async with serve(tokens_file=str(file)) as running:
+        assert await running.stub.ListModels(LIST, metadata=(key,))
+        for metadata in ((("x-goog-api-key", "wrong"),), (key, *bearer(token)), (key, key)):
+            assert (await end_of(running.stub.ListModels(LIST, metadata=metadata)))[
+                0
+            ] is grpc.StatusCode.UNAUTHENTICATED
+
+
 async def test_a_scope_opens_its_own_calls_only(
     serve: Any, end_of: Any, file: Path, make_token: Callable[..., str]
 ) -> None:

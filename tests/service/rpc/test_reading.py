@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -49,3 +50,14 @@ async def test_so_is_a_single_message(serve: Any, end_of: Any, method: str) -> N
         code, details = await end_of(running.channel.unary_unary(f"/hearken.v1.Speech/{method}")(b"\xff\xff\xff"))
         assert code is grpc.StatusCode.INVALID_ARGUMENT and "is not a message of this call" in details
         assert running.metric("hearken_errors_total", status="INVALID_ARGUMENT") == 1
+
+
+@pytest.mark.parametrize("method", ["Recognize", "ListModels"])
+async def test_a_single_request_that_does_not_come_is_given_up(serve: Any, end_of: Any, method: str) -> None:
+    async with serve(idle_timeout_s=0.2) as running, asyncio.timeout(5):
+        call = running.channel.stream_unary(f"/hearken.v1.Speech/{method}")()
+        code, details = await end_of(call)
+        assert code is grpc.StatusCode.ABORTED and "nothing was sent for 0.2 s" in details
+        empty = running.channel.stream_unary(f"/hearken.v1.Speech/{method}")(iter([]))
+        code, details = await end_of(empty)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT and "request: is missing" in details
