@@ -5,6 +5,7 @@ Where an utterance ends is `endpointing.py`'s: it takes longer pauses than these
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from models.features import FRAMES_PER_SECOND
@@ -27,6 +28,11 @@ class SpeechActivity:
     def quiet_frames(self) -> int:
         """For how long nobody has spoken: frames since the speech ended, or since the beginning."""
         return 0 if self.is_active else self._frame - self._quiet_since
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anybody has spoken yet."""
+        return self.is_active or self._quiet_since > 0
 
     def accept(self, is_speech: Sequence[bool]) -> list[tuple[SpeechEventType, int]]:
         """The changes that these frames make known, each with the frame at which it happened."""
@@ -55,16 +61,22 @@ class SpeechActivity:
 
 
 class NoSpeechTimer:
-    """Says when nobody has spoken for `timeout_s`, whatever the number of channels."""
+    """Says when nobody has spoken for too long, whatever the number of channels."""
 
-    def __init__(self, timeout_s: float) -> None:
-        self._frames = round(timeout_s * FRAMES_PER_SECOND)
+    def __init__(self, start_s: float | None, end_s: float | None) -> None:
+        """start_s: until somebody begins. end_s: after somebody has spoken. None: for ever."""
+        self._start_frames, self._end_frames = _frames_of(start_s), _frames_of(end_s)
         self._activity = SpeechActivity()
 
     def accept(self, channels: Sequence[Sequence[bool]]) -> int | None:
         """The next frames of all channels, equally many -> how many of them are left when time is up; None: all."""
         for number, decisions in enumerate(zip(*channels, strict=True), start=1):
             self._activity.accept([any(decisions)])
-            if self._activity.quiet_frames >= self._frames:
+            limit = self._end_frames if self._activity.has_begun else self._start_frames
+            if self._activity.quiet_frames >= limit:
                 return number
         return None
+
+
+def _frames_of(timeout_s: float | None) -> float:
+    return math.inf if timeout_s is None else round(timeout_s * FRAMES_PER_SECOND)

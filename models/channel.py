@@ -7,7 +7,7 @@ decoding of audio bytes the Stream's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from models.acoustic.state import STEP_FRAMES, AcousticState, ChunkShape
 from models.activity import SpeechActivity
+from models.blanks import BlankEndpointer
 from models.decoding.confidence import calibrated
 from models.decoding.greedy import greedy_ids
 from models.endpointing import Endpointer, SpeechDetector
@@ -42,13 +43,14 @@ class FinalJob:
 
 @dataclass(frozen=True, slots=True)
 class ChannelParts:
-    """What every channel of a stream is made with."""
+    """What every channel of a stream is made with. output_s: from one output of the acoustic model to the next."""
 
     log_mel: LogMel
     shape: ChunkShape
     vocabulary: Vocabulary
     initial_state: AcousticState
     tuning: DecodingConfig
+    output_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,16 @@ class Heard:
 class _Utterance:
     """The utterance in progress.
 
-    start_frame: in the stream. step: next one to compute. ids: greedy symbols so far. ids_log_prob: the sum of their
-    log probabilities. end: its length in frames, once known. log_probs: of the whole-utterance pass, once it has run.
+    start_frame: in the stream. blanks: what finds its end in the outputs, if the caller wants that. step: next one to
+    compute. ids: greedy symbols so far. ids_log_prob: the sum of their log probabilities. end: its length in frames,
+    once known. log_probs: of the whole-utterance pass, once it has run.
     """
 
     number: int
     start_frame: int
     state: AcousticState
     endpointer: Endpointer
+    blanks: BlankEndpointer | None
     step: int = 0
     ids: list[int] = field(default_factory=list)
     ids_log_prob: float = 0.0
@@ -147,7 +151,7 @@ class Channel:
             return
         self._frames = torch.cat([self._frames, heard.frames])
         self._decided += heard.decided
-        if self._utterance.end is None:
+        if self._utterance.end is None and self._utterance.blanks is None:
             self._find_end(heard.decided)
 
     def finish(self) -> None:
@@ -179,10 +183,14 @@ class Channel:
         utterance.state = state
         utterance.step += self._parts.shape.chunk_steps
         self._recognized_frames = utterance.start_frame + utterance.step * STEP_FRAMES
-        if not new:
+        if utterance.blanks is not None:
+            self._find_end_in(log_probs, utterance.blanks)
+        is_nearly_over = utterance.blanks is not None and utterance.blanks.is_nearly_over
+        if not self._options.interim or not (new or (is_nearly_over and utterance.ids)):
             return []
         text = self._parts.vocabulary.decode(utterance.ids)
-        return [self._result((Alternative(text),), is_final=False, end_frame=utterance.step * STEP_FRAMES)]
+        result = self._result((Alternative(text),), is_final=False, end_frame=utterance.step * STEP_FRAMES)
+        return [replace(result, stability=1.0) if is_nearly_over else result]
 
     def absorb_final_pass(self, log_probs: Tensor) -> None:
         """Takes the whole-utterance pass's log probabilities [outputs, P] of phones."""
@@ -202,9 +210,23 @@ class Channel:
             self.has_single_utterance = True
             self._frames, self._decided = self._frames[:0], []
             return results
-        self._find_end(self._decided)
+        if self._utterance.blanks is None:
+            self._find_end(self._decided)
         self._close_last_utterance()
         return results
+
+    def _find_end_in(self, log_probs: Tensor, blanks: BlankEndpointer) -> None:
+        """Looks for the end in the outputs of the chunk that has just been absorbed."""
+        utterance = self._utterance
+        first_frame = utterance.endpointer.frames
+        outputs = blanks.accept((log_probs.argmax(dim=-1) == BLANK).tolist())
+        last_frame = utterance.step * STEP_FRAMES
+        if outputs is not None:
+            last_frame = first_frame + round(outputs * blanks.output_s * FRAMES_PER_SECOND)
+        self._find_end(self._decided[first_frame:last_frame])
+        if utterance.end is None and outputs is not None:
+            utterance.end = last_frame
+            self._note_end_of_utterance()
 
     def _find_end(self, decided: list[tuple[float, bool]]) -> None:
         utterance = self._utterance
@@ -219,6 +241,10 @@ class Channel:
     def _close_last_utterance(self) -> None:
         if not self._finished or self._utterance.end is not None:
             return
+        if self._utterance.blanks is not None:
+            self._find_end(self._decided[self._utterance.endpointer.frames :])
+            if self._utterance.end is not None:
+                return
         self._note(self._activity.finish())
         if len(self._frames):
             self._utterance.end = len(self._frames)
@@ -235,14 +261,15 @@ class Channel:
             self._events += (SpeechEvent(kind, frame / FRAMES_PER_SECOND, self._tag) for kind, frame in changes)
 
     def _has_chunk(self) -> bool:
-        if not self._options.interim or self._finished:
+        if self._finished or not (self._options.interim or self._utterance.blanks):
             return False
         _, stop = self._parts.shape.window_of(self._utterance.step)
         return stop <= len(self._frames)
 
     def _new_utterance(self, number: int, start_frame: int) -> _Utterance:
-        endpointer = Endpointer(self._options.endpointing)
-        return _Utterance(number, start_frame, self._parts.initial_state, endpointer)
+        options = self._options.endpointing
+        blanks = None if options.blanks is None else BlankEndpointer(options.blanks, self._parts.output_s)
+        return _Utterance(number, start_frame, self._parts.initial_state, Endpointer(options), blanks)
 
     def _result(self, alternatives: tuple[Alternative, ...], *, is_final: bool, end_frame: int) -> Result:
         start = self._utterance.start_frame

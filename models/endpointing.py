@@ -44,12 +44,13 @@ class EndpointRule:
 
 def rules_of(options: EndpointingOptions) -> tuple[EndpointRule, ...]:
     """The rules for one caller's options; `max_utterance_s` is not a rule, as it cuts in the past (`best_pause`)."""
-    return (
-        # Nobody has said anything: begin anew before the silence costs a long final pass.
-        EndpointRule(must_contain_speech=False, min_trailing_silence_s=5.0, min_utterance_s=0.0),
-        # Somebody has said something and has stopped.
-        EndpointRule(must_contain_speech=True, min_trailing_silence_s=options.end_silence_s, min_utterance_s=0.0),
-    )
+    # Nobody has said anything: begin anew before the silence costs a long final pass.
+    nobody = EndpointRule(must_contain_speech=False, min_trailing_silence_s=5.0, min_utterance_s=0.0)
+    if options.blanks is not None:
+        return (nobody,)
+    # Somebody has said something and has stopped.
+    stopped = EndpointRule(must_contain_speech=True, min_trailing_silence_s=options.end_silence_s, min_utterance_s=0.0)
+    return nobody, stopped
 
 
 class SpeechDetector:

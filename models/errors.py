@@ -2,6 +2,7 @@
 
 HearkenError
 ├── InvalidAudio         audio bytes that cannot be what the caller says they are
+│   └── HeaderMismatch   the header of the audio says something else than the caller
 ├── InvalidOptions       a recognition option outside what this model offers
 ├── PackageError         a model package that is missing, damaged or foreign
 ├── DeviceError          a named device that this machine does not have
@@ -20,6 +21,17 @@ class HearkenError(Exception):
 
 class InvalidAudio(HearkenError):
     """Audio bytes that cannot be what the caller says they are."""
+
+
+class HeaderMismatch(InvalidAudio):
+    """The header of the audio says something else than the caller.
+
+    what: "encoding", "sample rate in Hz" or "number of channels". given: by the caller.
+    """
+
+    def __init__(self, what: str, given: object, container: str, said: object) -> None:
+        super().__init__(f"the {what} was given as {given}, but the {container} header says {said}")
+        self.what, self.given, self.container, self.said = what, given, container, said
 
 
 class InvalidOptions(HearkenError):

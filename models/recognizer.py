@@ -107,7 +107,7 @@ class Recognizer:
         if options.endpointing.single_utterance and audio.separate_channels:
             raise InvalidOptions("single_utterance and separate_channels exclude each other; leave one of them unset")
         tuning = self._package.config.decoding
-        parts = ChannelParts(self._log_mel, shape, self._vocabulary, self._initial_state, tuning)
+        parts = ChannelParts(self._log_mel, shape, self._vocabulary, self._initial_state, tuning, self._model.output_s)
         return Stream(audio, options, parts, final_pass_of(options, tuning))
 
     @torch.inference_mode()

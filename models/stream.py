@@ -34,8 +34,8 @@ class Stream:
         self._decoder = AudioDecoder(audio)
         self._channels: list[Channel] = []  # how many there are may stand in the audio's header
         self._is_separate = audio.separate_channels
-        timeout_s = options.endpointing.no_speech_timeout_s
-        self._timer = None if timeout_s is None else NoSpeechTimer(timeout_s)
+        timeouts_s = options.endpointing.speech_start_timeout_s, options.endpointing.speech_end_timeout_s
+        self._timer = None if timeouts_s == (None, None) else NoSpeechTimer(*timeouts_s)
         self._events: list[SpeechEvent] = []
         self._samples = self._heard_frames = 0
         self._finished = False

@@ -33,17 +33,37 @@ class AudioFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class BlankEndpointing:
+    """Where utterances begin and end by the share of the acoustic model's outputs that are blanks, as Riva defines it.
+
+    An utterance has begun when start_threshold of the outputs of start_history_s are no blanks, and ends when
+    stop_threshold of those of stop_history_s are. The first_stop pair, if there is one, announces that: with an interim
+    result of stability 1.
+    """
+
+    start_history_s: float = 0.2
+    start_threshold: float = 0.2
+    stop_history_s: float = 0.8
+    stop_threshold: float = 0.98
+    first_stop_history_s: float | None = None
+    first_stop_threshold: float = 0.98
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointingOptions:
     """When an utterance ends: after end_silence_s without speech, at the latest after max_utterance_s.
 
     single_utterance: the stream ends with its first utterance that holds words.
-    no_speech_timeout_s: the stream ends when nobody has spoken for so long; None: never.
+    speech_start_timeout_s, speech_end_timeout_s: the stream ends when nobody has begun to speak for so long, or nobody
+    has gone on; None: never. blanks: instead of end_silence_s.
     """
 
     end_silence_s: float = 0.8
     max_utterance_s: float = 20.0
     single_utterance: bool = False
-    no_speech_timeout_s: float | None = None
+    speech_start_timeout_s: float | None = None
+    speech_end_timeout_s: float | None = None
+    blanks: BlankEndpointing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +85,11 @@ class PhraseHint:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """Text that is written instead of other text."""
+    """Text that is written instead of other text. ignores_case: the search takes capitals and small letters as one."""
 
     search: str
     replace: str
+    ignores_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ from service.metrics import Metrics
 from service.monitoring import Monitoring
 from service.quotas import Quotas
 from service.reloading import Reloading
+from service.rpc.calls import Calls
+from service.rpc.facades import installed_facades
 from service.rpc.interceptors import Authentication
 from service.rpc.reading import Reading
 from service.rpc.servicer import Speech
@@ -105,7 +107,9 @@ class Server:
         self._settings = settings
         self._load = load
         self._health = health.aio.HealthServicer()
-        self._speech = Speech(settings, self.metrics)
+        self._calls = Calls(settings, self.metrics)
+        self._facades = installed_facades(self._calls)
+        self._services = (SPEECH, *(service for facade in self._facades for service in facade.services))
         self._grpc = grpc.aio.server(
             options=_grpc_options(settings),
             interceptors=_interceptors(settings, self.metrics),
@@ -134,8 +138,10 @@ class Server:
         settings = self._settings
         await self._set_health(serving=False)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        speech_pb2_grpc.add_SpeechServicer_to_server(self._speech, self._grpc)  # type: ignore[no-untyped-call]
-        reflection.enable_server_reflection((SPEECH, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)
+        speech_pb2_grpc.add_SpeechServicer_to_server(Speech(self._calls), self._grpc)  # type: ignore[no-untyped-call]
+        for facade in self._facades:
+            self._grpc.add_generic_rpc_handlers(facade.handlers())
+        reflection.enable_server_reflection((*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)
 
         _check_free(settings.host, settings.port, "host", "port")
         _check_free(settings.metrics_host, settings.metrics_port, "metrics_host", "metrics_port")
@@ -166,7 +172,7 @@ class Server:
             before_s = used_cpu_s()
             audio_s = await asyncio.to_thread(self._sessions.recognizer.rehearse, _REHEARSAL_CALLERS)
             self._machine.rehearsed(used_cpu_s() - before_s, audio_s)
-        self._speech.begin(self._sessions)
+        self._calls.begin(self._sessions)
         await self._set_health(serving=True)
 
     async def reload(self, settings: Settings) -> None:
@@ -228,6 +234,8 @@ class Server:
         self._sessions.end_all(Draining)
         await self._emptied(results_s)
         await self._grpc.stop(_LAST_STATUS_S)
+        for facade in self._facades:
+            await facade.close()
         self._sessions.close()
         await self._hosting.close()
         if self._monitoring is not None:
@@ -241,7 +249,7 @@ class Server:
     async def _set_health(self, *, serving: bool) -> None:
         self._is_serving = serving
         status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
-        for service in (health.OVERALL_HEALTH, SPEECH):
+        for service in (health.OVERALL_HEALTH, *self._services):
             await self._health.set(service, status)
 
     def _on_death(self) -> None:

@@ -5,6 +5,8 @@ HearkenError                 (models.errors)
     ├── StartError           the server cannot start as it is configured: exit code 2
     │   └── SettingsError    a setting that does not exist or has an impossible value
     ├── InvalidRequest       a message, or an order of messages, that the protocol or this server does not allow
+    │   └── RecordingTooLong too much audio for one answer
+    ├── UnknownOperation     no operation of that name, or another caller's
     ├── Refused              a request that would be fine at another time or place
     │   ├── ServerFull       as many streams as this server takes are running
     │   ├── ServerBusy       one stream more would make all of them late
@@ -13,6 +15,7 @@ HearkenError                 (models.errors)
     │   ├── Unauthenticated  a token is needed and is missing or not known
     │   ├── PermissionDenied the token may not do this
     │   ├── TooManyStreams   the address or the token has as many streams as it may have
+    │   ├── TooManyOperations  as many operations as this server keeps are running
     │   └── LimitReached     also ends streams that run; the audio received so far gets its results first
     │       ├── QuotaExhausted   the token has used up its audio
     │       ├── IdleTooLong      nothing has been sent for too long
@@ -47,6 +50,23 @@ class InvalidRequest(ServiceError):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
         self.field = field
+
+
+class RecordingTooLong(InvalidRequest):
+    """A recording that is to be recognized whole, and at once, but takes too long for that."""
+
+    def __init__(self, max_audio_s: float) -> None:
+        super().__init__(
+            "audio", f"longer than the {max_audio_s:g} s that are recognized whole; use StreamingRecognize"
+        )
+        self.max_audio_s = max_audio_s
+
+
+class UnknownOperation(ServiceError):
+    """There is no operation of that name, or it is another caller's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no operation {name[:100]!r} here; those that are done are kept for a while only")
 
 
 class Refused(ServiceError):
@@ -126,6 +146,16 @@ class TooManyStreams(Refused):
         self.retry_after_s = retry_after_s
 
 
+class TooManyOperations(Refused):
+    """As many operations as this server keeps are running."""
+
+    reason = "operations"
+
+    def __init__(self, most: int, retry_after_s: float) -> None:
+        super().__init__(f"all {most} operations that this server keeps are running; try again in {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
 class LimitReached(Refused):
     """Also ends streams that run; the audio received so far gets its results first."""
 
@@ -173,6 +203,7 @@ class StreamTooLong(LimitReached):
 
     def __init__(self, max_stream_s: float) -> None:
         super().__init__(f"this stream has reached {max_stream_s:g} s of audio, the most for one; go on with a new one")
+        self.max_stream_s = max_stream_s
 
 
 class Draining(LimitReached):

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from models.types import Result, SpeechEvent
 from service.engine import Stream
-from service.errors import InvalidRequest, LimitReached, StreamTooLong, TooSlow
+from service.errors import LimitReached, RecordingTooLong, StreamTooLong, TooSlow
 from service.lanes import Lanes
 from service.load import MachineLoad
 from service.metrics import Metrics
@@ -65,7 +65,7 @@ class Session(Generic[StreamT]):
     ) -> None:
         """decode: gives the final result of a stream that is decoding. language: of the model.
 
-        max_audio_s: longer audio is an InvalidRequest.
+        max_audio_s: longer audio is RecordingTooLong.
         """
         self.language = language
         self._stream = stream
@@ -154,9 +154,7 @@ class Session(Generic[StreamT]):
         self._load.heard(piece_s * self._stream.channels)
         self._allowance.charge(piece_s * self._stream.channels)
         if self._stream.received_s > self._max_audio_s:
-            raise InvalidRequest(
-                "audio", f"longer than the {self._max_audio_s:g} s that are recognized whole; use StreamingRecognize"
-            )
+            raise RecordingTooLong(self._max_audio_s)
 
     async def _advance(self) -> AsyncIterator[Update]:
         for update in self._events():

@@ -80,6 +80,13 @@ class Settings(BaseModel):
         1024 * 1024, "Largest audio message of a stream.", unit="bytes", ge=1024, le=64 * 1024 * 1024
     )
     max_recording_s: float = _setting(300.0, "Longest recording that Recognize takes whole.", unit="s", gt=0, le=7200)
+    max_operations: int = _setting(
+        100,
+        "Operations of Google's LongRunningRecognize in memory; for a new one, that which was done first is forgotten.",
+        unit="operations",
+        ge=1,
+        le=10_000,
+    )
     idle_timeout_s: float = _setting(
         60.0, "Longest time between two messages of a stream; then it is ended.", unit="s", gt=0, le=86400
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.errors import InvalidAudio
+from models.errors import HeaderMismatch, InvalidAudio
 from models.types import AudioFormat, Encoding
 
 MIN_SAMPLE_RATE_HZ = 8_000
@@ -26,7 +26,7 @@ def check_found(found: AudioFormat, container: str, declared: AudioFormat) -> No
         ("number of channels", declared.channels, found.channels),
     ):
         if said not in (0, Encoding.FROM_HEADER.value, is_said):
-            raise InvalidAudio(f"the {what} was given as {said}, but the {container} header says {is_said}")
+            raise HeaderMismatch(what, said, container, is_said)
     _check_rate(found.sample_rate_hz)
     _check_channels(found.channels)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from models.text.inverse import rewrite
 from models.text.profanity import masked
 from models.text.punctuation import punctuated
-from models.types import PhraseHint, TextOptions, Word
+from models.types import PhraseHint, Replacement, TextOptions, Word
 
 
 class Formatter:
@@ -19,11 +19,9 @@ class Formatter:
         """hints: whose capitals are kept where there are capitals at all."""
         self._options = options
         self._capitals = {word.lower(): word for hint in hints for word in hint.phrase.split() if word != word.lower()}
-        found = {own.search: own.replace for own in reversed(options.replacements)}  # the first of equal ones counts
-        order = dict.fromkeys(own.search for own in options.replacements)
-        self._replacements = found
+        self._replacements = options.replacements
         # One pass: what has been replaced is not searched again, so that text cannot grow without end.
-        self._searched = re.compile("|".join(map(re.escape, order))) if order else None
+        self._searched = re.compile("|".join(map(_group, options.replacements))) if options.replacements else None
 
     def words(self, words: Sequence[Word]) -> tuple[Word, ...]:
         """With numbers in digits, one for several that were spoken, capitals, punctuation and masks."""
@@ -39,7 +37,17 @@ class Formatter:
     def transcript(self, words: Iterable[Word]) -> str:
         """What `words` gave, with single spaces, and with the caller's replacements."""
         text = " ".join(word.text for word in words)
-        return text if self._searched is None else self._searched.sub(lambda at: self._replacements[at[0]], text)
+        return text if self._searched is None else self._searched.sub(self._replacement, text)
+
+    def _replacement(self, found: re.Match[str]) -> str:
+        assert found.lastindex is not None
+        return self._replacements[found.lastindex - 1].replace
+
+
+def _group(replacement: Replacement) -> str:
+    """Part of an expression in which each replacement has its group; where several fit, the first counts."""
+    searched = re.escape(replacement.search)
+    return f"((?i:{searched}))" if replacement.ignores_case else f"({searched})"
 
 
 def _rewritten(words: Sequence[Word]) -> list[Word]:

@@ -174,7 +174,7 @@ def _measure(words: Sequence[str], at: int) -> Written | None:
         return None
     end = at + bool(sign) + number.words
     value = sign + number.text
-    for length in range(_LONGEST_UNIT_WORDS, 0, -1):
+    for length in range(min(_LONGEST_UNIT_WORDS, len(words) - end), 0, -1):
         unit = " ".join(words[end : end + length])
         if unit in _PERCENT:
             return Written(f"{value}%", end + length - at)

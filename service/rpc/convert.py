@@ -5,14 +5,11 @@ This is the only place that reads or builds messages of the protocol. When they 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from hearken.v1 import speech_pb2 as pb
 from models.types import (
@@ -29,6 +26,8 @@ from models.types import (
 )
 from service.engine import Recognizer
 from service.errors import InvalidRequest
+from service.rpc.checking import Honored, check, listed, refuse_unknown
+from service.rpc.choosing import choose_model
 from service.session import Update
 
 _ENCODINGS = {
@@ -48,7 +47,6 @@ _LATENCIES_MS = {
 }
 _LATENCY_OF_MS = {ms: latency for latency, ms in _LATENCIES_MS.items()}
 
-
 _EVENTS = {
     SpeechEventType.SPEECH_BEGIN: pb.SpeechEvent.SPEECH_BEGIN,
     SpeechEventType.SPEECH_END: pb.SpeechEvent.SPEECH_END,
@@ -57,56 +55,43 @@ _EVENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Honored:
-    """A field that this server acts upon. Numbers: lowest and highest. Enums: the accepted values.
-
-    Texts: the most characters. Repeated fields: the most entries.
-    """
-
-    lowest: float = -math.inf
-    highest: float = math.inf
-    values: frozenset[int] = frozenset()
-    most: int = 0
-
-
 HONORED = {
-    "hearken.v1.StreamingConfig.audio": _Honored(),
-    "hearken.v1.StreamingConfig.recognition": _Honored(),
-    "hearken.v1.StreamingConfig.interim_results": _Honored(),
-    "hearken.v1.StreamingConfig.latency": _Honored(values=frozenset(_LATENCIES_MS)),
-    "hearken.v1.StreamingConfig.endpointing": _Honored(),
-    "hearken.v1.StreamingConfig.speech_events": _Honored(),
-    "hearken.v1.RecognizeRequest.audio_config": _Honored(),
-    "hearken.v1.RecognizeRequest.recognition": _Honored(),
-    "hearken.v1.RecognizeRequest.audio": _Honored(),
-    "hearken.v1.RecognizeRequest.endpointing": _Honored(),
-    "hearken.v1.AudioConfig.encoding": _Honored(values=frozenset(_ENCODINGS)),
-    "hearken.v1.AudioConfig.sample_rate_hz": _Honored(8000, 48000),
-    "hearken.v1.AudioConfig.channels": _Honored(1, 8),
-    "hearken.v1.AudioConfig.separate_channels": _Honored(),
-    "hearken.v1.RecognitionConfig.model": _Honored(most=100),
-    "hearken.v1.RecognitionConfig.language": _Honored(most=35),
-    "hearken.v1.RecognitionConfig.max_alternatives": _Honored(1, 30),
-    "hearken.v1.RecognitionConfig.word_info": _Honored(),
-    "hearken.v1.RecognitionConfig.phrase_hints": _Honored(most=1000),
-    "hearken.v1.RecognitionConfig.decoder": _Honored(),
-    "hearken.v1.RecognitionConfig.text": _Honored(),
-    "hearken.v1.PhraseHint.phrase": _Honored(most=100),
-    "hearken.v1.PhraseHint.boost": _Honored(0, 20),
-    "hearken.v1.DecoderConfig.beam_size": _Honored(1, 1000),
-    "hearken.v1.DecoderConfig.language_model_weight": _Honored(0, 5),
-    "hearken.v1.DecoderConfig.word_bonus": _Honored(-5, 5),
-    "hearken.v1.TextConfig.automatic_punctuation": _Honored(),
-    "hearken.v1.TextConfig.inverse_text_normalization": _Honored(),
-    "hearken.v1.TextConfig.profanity_filter": _Honored(),
-    "hearken.v1.TextConfig.replacements": _Honored(most=100),
-    "hearken.v1.Replacement.search": _Honored(most=100),
-    "hearken.v1.Replacement.replace": _Honored(most=100),
-    "hearken.v1.EndpointingConfig.end_silence_s": _Honored(0.2, 10),
-    "hearken.v1.EndpointingConfig.max_utterance_s": _Honored(5, 60),
-    "hearken.v1.EndpointingConfig.single_utterance": _Honored(),
-    "hearken.v1.EndpointingConfig.no_speech_timeout_s": _Honored(1, 600),
+    "hearken.v1.StreamingConfig.audio": Honored(),
+    "hearken.v1.StreamingConfig.recognition": Honored(),
+    "hearken.v1.StreamingConfig.interim_results": Honored(),
+    "hearken.v1.StreamingConfig.latency": Honored(values=frozenset(_LATENCIES_MS)),
+    "hearken.v1.StreamingConfig.endpointing": Honored(),
+    "hearken.v1.StreamingConfig.speech_events": Honored(),
+    "hearken.v1.RecognizeRequest.audio_config": Honored(),
+    "hearken.v1.RecognizeRequest.recognition": Honored(),
+    "hearken.v1.RecognizeRequest.audio": Honored(),
+    "hearken.v1.RecognizeRequest.endpointing": Honored(),
+    "hearken.v1.AudioConfig.encoding": Honored(values=frozenset(_ENCODINGS)),
+    "hearken.v1.AudioConfig.sample_rate_hz": Honored(8000, 48000),
+    "hearken.v1.AudioConfig.channels": Honored(1, 8),
+    "hearken.v1.AudioConfig.separate_channels": Honored(),
+    "hearken.v1.RecognitionConfig.model": Honored(characters=100),
+    "hearken.v1.RecognitionConfig.language": Honored(characters=35),
+    "hearken.v1.RecognitionConfig.max_alternatives": Honored(1, 30),
+    "hearken.v1.RecognitionConfig.word_info": Honored(),
+    "hearken.v1.RecognitionConfig.phrase_hints": Honored(entries=1000),
+    "hearken.v1.RecognitionConfig.decoder": Honored(),
+    "hearken.v1.RecognitionConfig.text": Honored(),
+    "hearken.v1.PhraseHint.phrase": Honored(characters=100),
+    "hearken.v1.PhraseHint.boost": Honored(0, 20),
+    "hearken.v1.DecoderConfig.beam_size": Honored(1, 1000),
+    "hearken.v1.DecoderConfig.language_model_weight": Honored(0, 5),
+    "hearken.v1.DecoderConfig.word_bonus": Honored(-5, 5),
+    "hearken.v1.TextConfig.automatic_punctuation": Honored(),
+    "hearken.v1.TextConfig.inverse_text_normalization": Honored(),
+    "hearken.v1.TextConfig.profanity_filter": Honored(),
+    "hearken.v1.TextConfig.replacements": Honored(entries=100),
+    "hearken.v1.Replacement.search": Honored(characters=100),
+    "hearken.v1.Replacement.replace": Honored(characters=100),
+    "hearken.v1.EndpointingConfig.end_silence_s": Honored(0.2, 10),
+    "hearken.v1.EndpointingConfig.max_utterance_s": Honored(5, 60),
+    "hearken.v1.EndpointingConfig.single_utterance": Honored(),
+    "hearken.v1.EndpointingConfig.no_speech_timeout_s": Honored(1, 600),
 }
 """Every field that a caller may set. One that is not here, now or after the protocol has grown, is refused."""
 
@@ -133,7 +118,7 @@ FEATURES = (
 
 def config_of(request: pb.StreamingRecognizeRequest) -> pb.StreamingConfig:
     """The config that the first message of a stream has to hold."""
-    _refuse_unknown(request, "")
+    refuse_unknown(request, "")
     match request.WhichOneof("request"):
         case "config":
             return request.config
@@ -145,7 +130,7 @@ def config_of(request: pb.StreamingRecognizeRequest) -> pb.StreamingConfig:
 
 def audio_of(request: pb.StreamingRecognizeRequest, *, max_bytes: int) -> bytes:
     """The audio that every later message of a stream has to hold."""
-    _refuse_unknown(request, "")
+    refuse_unknown(request, "")
     match request.WhichOneof("request"):
         case "audio" if len(request.audio) <= max_bytes:
             return request.audio
@@ -163,11 +148,11 @@ def streaming_options(
     config: pb.StreamingConfig, recognizers: Sequence[Recognizer[Any]], *, default_latency_ms: int
 ) -> tuple[AudioFormat, RecognitionOptions]:
     """What the config of a stream asks for; InvalidRequest for a field that cannot be honored."""
-    _check(config, "config.")
+    check(config, "config.", HONORED)
     recognizer = _model(config.recognition, recognizers, "config.recognition.")
     latency_ms = _LATENCIES_MS.get(config.latency, default_latency_ms)
     if latency_ms not in recognizer.latencies_ms:
-        raise InvalidRequest("config.latency", f"model {recognizer.name} has only {_list(recognizer.latencies_ms)} ms")
+        raise InvalidRequest("config.latency", f"model {recognizer.name} has only {listed(recognizer.latencies_ms)} ms")
     options = replace(
         _recognition(config.recognition, recognizer, "config.recognition."),
         interim=config.interim_results,
@@ -182,7 +167,7 @@ def recording_options(
     request: pb.RecognizeRequest, recognizers: Sequence[Recognizer[Any]]
 ) -> tuple[AudioFormat, RecognitionOptions]:
     """What a request with a whole recording asks for; InvalidRequest for a field that cannot be honored."""
-    _check(request, "")
+    check(request, "", HONORED)
     if not request.audio:
         raise InvalidRequest("audio", "is empty; send the whole recording in it")
     recognizer = _model(request.recognition, recognizers, "recognition.")
@@ -196,7 +181,7 @@ def recording_options(
 
 def check_list_models(request: pb.ListModelsRequest) -> None:
     """InvalidRequest for a field that cannot be honored."""
-    _check(request, "")
+    check(request, "", HONORED)
 
 
 def admission(*, model: str, stream_id: str) -> pb.StreamingRecognizeResponse:
@@ -230,42 +215,6 @@ def models_response(recognizers: Iterable[Recognizer[Any]], *, default_latency_m
     )
 
 
-def _check(message: Message, path: str) -> None:
-    """Refuses every field that is set and not honored, or whose value is out of range, at any depth."""
-    _refuse_unknown(message, path)
-    for field, value in message.ListFields():
-        name, honored = path + field.name, HONORED.get(field.full_name)
-        if honored is None:
-            raise InvalidRequest(name, "this server does not honor it; leave it unset")
-        if field.is_repeated:
-            if len(value) > honored.most:
-                raise InvalidRequest(name, f"has {len(value)} entries; send at most {honored.most}")
-            for number, entry in enumerate(value):
-                _check(entry, f"{name}[{number}].")
-        elif field.type == FieldDescriptor.TYPE_MESSAGE:
-            _check(value, name + ".")
-        elif field.enum_type is not None:
-            if value not in honored.values:
-                known = field.enum_type.values_by_number
-                said = known[value].name if value in known else str(value)
-                offered = _list(known[number].name for number in sorted(honored.values))
-                raise InvalidRequest(name, f"this server does not honor {said}; choose one of {offered}")
-        elif isinstance(value, str):
-            if len(value) > honored.most:
-                raise InvalidRequest(name, f"has {len(value)} characters; send at most {honored.most}")
-        # NaN is not between anything. Rounded, because 0.2 as a 32-bit float is a little more or less than 0.2.
-        elif isinstance(value, int | float) and not honored.lowest <= round(value, 6) <= honored.highest:
-            raise InvalidRequest(name, f"is {value:g}; choose {honored.lowest:g} to {honored.highest:g}")
-
-
-def _refuse_unknown(message: Message, path: str) -> None:
-    unknown = UnknownFieldSet(message)
-    if len(unknown):
-        number = unknown[0].field_number
-        where = path.rstrip(".") or "request"
-        raise InvalidRequest(where, f"its field number {number} is unknown to this server; use a client of its version")
-
-
 def _audio_format(config: pb.AudioConfig) -> AudioFormat:
     return AudioFormat(
         _ENCODINGS[config.encoding], config.sample_rate_hz, config.channels, separate_channels=config.separate_channels
@@ -273,21 +222,9 @@ def _audio_format(config: pb.AudioConfig) -> AudioFormat:
 
 
 def _model(config: pb.RecognitionConfig, recognizers: Sequence[Recognizer[Any]], path: str) -> Recognizer[Any]:
-    """The model that the caller names; the first that speaks the language if none is named."""
-    named = [own for own in recognizers if own.name == config.model] if config.model else list(recognizers)
-    if not named:
-        offered = _list(repr(own.name) for own in recognizers)
-        raise InvalidRequest(path + "model", f"there is no model {config.model!r} here; this server has {offered}")
-    speaking = [own for own in named if _speaks(own, config.language)]
-    if not speaking:
-        offered = " and ".join(f"model {own.name!r} speaks {own.card.language!r}" for own in named)
-        raise InvalidRequest(path + "language", f"{offered}, not {config.language!r}")
-    return speaking[0]
-
-
-def _speaks(recognizer: Recognizer[Any], language: str) -> bool:
-    own = recognizer.card.language.lower()
-    return language.lower() in ("", own, own.split("-")[0])
+    return choose_model(
+        config.model, config.language, recognizers, name_field=path + "model", language_field=path + "language"
+    )
 
 
 def _recognition(config: pb.RecognitionConfig, recognizer: Recognizer[Any], path: str) -> RecognitionOptions:
@@ -315,7 +252,9 @@ def _recognition(config: pb.RecognitionConfig, recognizer: Recognizer[Any], path
 
 
 def _endpointing(config: pb.EndpointingConfig) -> EndpointingOptions:
-    return EndpointingOptions(**_given(config))
+    given = _given(config)
+    timeout_s = given.pop("no_speech_timeout_s", None)
+    return EndpointingOptions(**given, speech_start_timeout_s=timeout_s, speech_end_timeout_s=timeout_s)
 
 
 def _given(config: Message) -> dict[str, Any]:
@@ -363,7 +302,3 @@ def _result(result: Result, language: str) -> pb.Result:
         committed_chars=result.committed_chars,
         language=language,
     )
-
-
-def _list(names: Iterable[object]) -> str:
-    return ", ".join(map(str, names))

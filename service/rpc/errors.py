@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,9 +31,11 @@ from service.errors import (
     ShuttingDown,
     StillLoading,
     StreamTooLong,
+    TooManyOperations,
     TooManyStreams,
     TooSlow,
     Unauthenticated,
+    UnknownOperation,
 )
 from service.logs import STREAM_ID
 from service.metrics import Metrics
@@ -47,6 +49,7 @@ STATUS_OF: dict[type[Exception], grpc.StatusCode] = {
     # Not UNAVAILABLE: clients retry that one by themselves, with audio that is half consumed, on a server that is full.
     ServerBusy: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ServerFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TooManyOperations: grpc.StatusCode.RESOURCE_EXHAUSTED,
     TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
     QuotaExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     # Not DEADLINE_EXCEEDED: client libraries make that one themselves, of the caller's own deadline. ABORTED says what
@@ -54,6 +57,7 @@ STATUS_OF: dict[type[Exception], grpc.StatusCode] = {
     IdleTooLong: grpc.StatusCode.ABORTED,
     TooSlow: grpc.StatusCode.ABORTED,
     StreamTooLong: grpc.StatusCode.ABORTED,
+    UnknownOperation: grpc.StatusCode.NOT_FOUND,
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     StillLoading: grpc.StatusCode.UNAVAILABLE,
@@ -69,28 +73,35 @@ STREAM_ID_KEY = "hearken-stream-id"
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
+Said = tuple[grpc.StatusCode, str]
+"""What a caller is told: a status and a sentence."""
+
+
+def said_of(error: Exception) -> Said | None:
+    """What hearken.v1 says about an error; None about one that was not foreseen."""
+    codes = (STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    code = next(codes, None)
+    return None if code is None else (code, str(error))
+
 
 @asynccontextmanager
 async def status_of_errors(
-    context: grpc.aio.ServicerContext[Any, Any], metrics: Metrics, stream_id: str
+    context: grpc.aio.ServicerContext[Any, Any],
+    metrics: Metrics,
+    stream_id: str,
+    say: Callable[[Exception], Said | None] = said_of,
 ) -> AsyncIterator[None]:
     """Ends the request with the status of the error that leaves the block; one that was not foreseen is INTERNAL.
 
-    The caller gets the stream's id in the metadata, and lines that are logged in the block carry it.
+    say: what the API of the request says about an error. The caller gets the stream's id in the metadata, and lines
+    that are logged in the block carry it.
     """
     STREAM_ID.set(stream_id)
     try:
         await context.send_initial_metadata(((STREAM_ID_KEY, stream_id),))
         yield
     except Exception as error:
-        code = STATUS_OF.get(type(error))
-        if code is None:
-            logger.exception("stream %s: failed", stream_id)
-            code = grpc.StatusCode.INTERNAL
-            text = f"an error in the server ended this request; its log says more about stream {stream_id}"
-        else:
-            text = str(error)
-            logger.info("stream %s: %s, %s", stream_id, code.name, text)
+        code, text = told(error, stream_id, say)
         if isinstance(error, Refused):
             metrics.streams_refused.labels(error.reason).inc()
         metrics.errors.labels(code.name).inc()
@@ -99,6 +110,18 @@ async def status_of_errors(
         logger.info("stream %s: cancelled", stream_id)
         metrics.errors.labels(grpc.StatusCode.CANCELLED.name).inc()
         raise
+
+
+def told(error: Exception, stream_id: str, say: Callable[[Exception], Said | None] = said_of) -> Said:
+    """What the caller is told about an error; the log is told, too."""
+    said = say(error)
+    if said is None:
+        logger.error("stream %s: failed", stream_id, exc_info=error)
+        text = f"an error in the server ended this request; its log says more about stream {stream_id}"
+        return grpc.StatusCode.INTERNAL, text
+    code, text = said
+    logger.info("stream %s: %s, %s", stream_id, code.name, text)
+    return code, text
 
 
 def _retry_hint(error: Exception, code: grpc.StatusCode, text: str) -> tuple[tuple[str, bytes], ...]:

@@ -22,7 +22,9 @@ from service.tokens import Scope, Token, Tokens
 
 _SCHEME = "bearer "
 _NO_SCOPE = frozenset({health.SERVICE_NAME, reflection.SERVICE_NAME})
-_LIST_MODELS = "/hearken.v1.Speech/ListModels"
+_LIST_MODELS = frozenset(
+    {"/hearken.v1.Speech/ListModels", "/nvidia.riva.asr.RivaSpeechRecognition/GetRivaSpeechRecognitionConfig"}
+)
 
 _token: ContextVar[Token | None] = ContextVar("token", default=None)
 """Of the request that the current task handles: gRPC runs interceptors and handler of a request in one task."""
@@ -53,7 +55,7 @@ class Authentication(grpc.aio.ServerInterceptor):
             try:
                 token = self._authenticate(handler_call_details)
                 if service not in _NO_SCOPE:
-                    _check_scope(token, Scope.LIST_MODELS if method == _LIST_MODELS else Scope.RECOGNIZE)
+                    _check_scope(token, Scope.LIST_MODELS if method in _LIST_MODELS else Scope.RECOGNIZE)
             except Refused as error:
                 return self._refuse(error)
             _token.set(token)

@@ -5,42 +5,26 @@ What may be asked for is left to convert.py, the recognition to service/sessions
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
 import grpc
 
 from hearken.v1 import speech_pb2 as pb
 from hearken.v1 import speech_pb2_grpc
-from service.errors import IdleTooLong, InvalidRequest, StillLoading
-from service.metrics import Metrics
+from service.errors import InvalidRequest
 from service.rpc import convert
+from service.rpc.calls import Calls, only
 from service.rpc.errors import status_of_errors
-from service.rpc.interceptors import caller_of
-from service.sessions import Sessions
-from service.settings import Settings
 
 
 class Speech(speech_pb2_grpc.SpeechServicer):
-    """hearken.v1.Speech. Until `begin`, every call is told that the model is still loading."""
+    """hearken.v1.Speech."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings = settings
-        self._metrics = metrics
-        self._begun: Sessions[Any] | None = None
-
-    def begin(self, sessions: Sessions[Any]) -> None:
-        """The model is loaded."""
-        self._begun = sessions
-
-    @property
-    def _sessions(self) -> Sessions[Any]:
-        if self._begun is None:
-            raise StillLoading
-        return self._begun
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._settings = calls.settings
 
     async def StreamingRecognize(
         self,
@@ -49,17 +33,17 @@ class Speech(speech_pb2_grpc.SpeechServicer):
     ) -> None:
         """Recognizes audio while it is sent."""
         stream_id = _new_id()
-        async with status_of_errors(context, self._metrics, stream_id):
-            sessions = self._sessions
-            requests = _punctual(request_iterator, self._settings.idle_timeout_s)
+        async with status_of_errors(context, self._calls.metrics, stream_id):
+            sessions = self._calls.sessions
+            requests = self._calls.punctual(request_iterator)
             first = await anext(requests, None)
             if first is None:
                 raise InvalidRequest("config", "the stream ended without it; send the config in the first message")
             audio, options = convert.streaming_options(
                 convert.config_of(first), sessions.recognizers, default_latency_ms=self._settings.default_latency_ms
             )
-            with sessions.open(
-                audio, options, caller=caller_of(context), stream_id=stream_id, method="StreamingRecognize"
+            with self._calls.open_stream(
+                audio, options, context, stream_id=stream_id, method="StreamingRecognize"
             ) as session:
                 await context.write(convert.admission(model=options.model, stream_id=stream_id))
                 pieces = self._audio_pieces(requests)
@@ -74,18 +58,12 @@ class Speech(speech_pb2_grpc.SpeechServicer):
     ) -> pb.RecognizeResponse:
         """Recognizes one recording that is sent whole."""
         stream_id = _new_id()
-        async with status_of_errors(context, self._metrics, stream_id):
-            sessions = self._sessions
-            audio, options = convert.recording_options(request, sessions.recognizers)
-            with sessions.open(
-                audio,
-                options,
-                caller=caller_of(context),
-                stream_id=stream_id,
-                method="Recognize",
-                max_audio_s=self._settings.max_recording_s,
+        async with status_of_errors(context, self._calls.metrics, stream_id):
+            audio, options = convert.recording_options(request, self._calls.sessions.recognizers)
+            with self._calls.open_recording(
+                audio, options, context, stream_id=stream_id, method="Recognize"
             ) as session:
-                updates = [update async for update in session.recognize(_only(request.audio))]
+                updates = [update async for update in session.recognize(only(request.audio))]
                 return convert.recording_response(
                     (result for update in updates for result in update.results),
                     audio_s=session.received_s,
@@ -99,35 +77,15 @@ class Speech(speech_pb2_grpc.SpeechServicer):
         context: grpc.aio.ServicerContext[pb.ListModelsRequest, pb.ListModelsResponse],
     ) -> pb.ListModelsResponse:
         """The models that this server offers."""
-        async with status_of_errors(context, self._metrics, _new_id()):
+        async with status_of_errors(context, self._calls.metrics, _new_id()):
             convert.check_list_models(request)
             return convert.models_response(
-                self._sessions.recognizers, default_latency_ms=self._settings.default_latency_ms
+                self._calls.sessions.recognizers, default_latency_ms=self._settings.default_latency_ms
             )
 
     async def _audio_pieces(self, requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> AsyncIterator[bytes]:
         async for request in requests:
             yield convert.audio_of(request, max_bytes=self._settings.max_message_bytes)
-
-
-async def _punctual(
-    requests: AsyncIterator[pb.StreamingRecognizeRequest], idle_timeout_s: float
-) -> AsyncIterator[pb.StreamingRecognizeRequest]:
-    """The requests; IdleTooLong when one does not come in time. The time during which nobody asks for it is free."""
-    iterator = aiter(requests)
-    while True:
-        try:
-            async with asyncio.timeout(idle_timeout_s):
-                request = await anext(iterator)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise IdleTooLong(idle_timeout_s) from None
-        yield request
-
-
-async def _only(audio: bytes) -> AsyncIterator[bytes]:
-    yield audio
 
 
 def _new_id() -> str:

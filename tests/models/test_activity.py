@@ -51,11 +51,19 @@ def test_any_cutting_gives_the_same_changes_in_turn_and_in_order(frames: list[bo
 
 def test_time_is_up_when_nobody_has_spoken_for_so_long_on_any_channel() -> None:
     silence, speech = decisions(150), decisions(20, 40, 90)
-    assert NoSpeechTimer(1.0).accept([silence]) == 100
-    assert NoSpeechTimer(1.0).accept([silence, speech]) is None
-    assert NoSpeechTimer(0.9).accept([silence, speech]) == 150
+    assert NoSpeechTimer(1.0, 1.0).accept([silence]) == 100
+    assert NoSpeechTimer(1.0, 1.0).accept([silence, speech]) is None
+    assert NoSpeechTimer(0.9, 0.9).accept([silence, speech]) == 150
+
+
+def test_the_time_until_speech_begins_and_that_after_it_are_two() -> None:
+    silence, speech = decisions(150), decisions(20, 40, 90)
+    assert NoSpeechTimer(1.0, None).accept([silence]) == 100
+    assert NoSpeechTimer(None, 1.0).accept([silence]) is None
+    assert NoSpeechTimer(1.0, None).accept([speech]) is None
+    assert NoSpeechTimer(None, 0.9).accept([speech]) == 150
 
 
 def test_the_time_runs_on_from_piece_to_piece() -> None:
-    timer = NoSpeechTimer(1.0)
+    timer = NoSpeechTimer(1.0, 1.0)
     assert [timer.accept([[False] * 30]) for _ in range(4)] == [None, None, None, 10]

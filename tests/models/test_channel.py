@@ -28,6 +28,7 @@ def parts(tiny_package: Path) -> ChannelParts:
         Vocabulary(package.path(UNITS)),
         AcousticState(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1)),
         package.config.decoding,
+        0.04,
     )
 
 

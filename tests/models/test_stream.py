@@ -213,7 +213,9 @@ def test_a_stream_ends_when_nobody_speaks_for_too_long(
     tiny_recognizer: Recognizer, make_babble: MakeBabble, cut: int
 ) -> None:
     audio = make_babble(2.0, 1) + bytes(2 * 16_000 * 5) + make_babble(2.0, 1)
-    options = RecognitionOptions(interim=False, endpointing=EndpointingOptions(no_speech_timeout_s=3.0))
+    options = RecognitionOptions(
+        interim=False, endpointing=EndpointingOptions(speech_start_timeout_s=3.0, speech_end_timeout_s=3.0)
+    )
     events = events_of(tiny_recognizer, audio, options, cut)
     assert [event.type for event in events] == [SpeechEventType.NO_SPEECH_TIMEOUT]
     assert 4.0 < events[0].time_s < 5.5

@@ -105,7 +105,7 @@ class FakeStream:
         with self._alone():
             if self.is_over:
                 return
-            if self.audio.sample_rate_hz == 0 and data[:4] != b"RIFF":
+            if not self.received and self.audio.sample_rate_hz == 0 and data[:4] != b"RIFF":
                 raise InvalidAudio("the sample rate is missing; give sample_rate_hz of raw audio")
             self.buffered += data
             self.received += len(data)

@@ -21,6 +21,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
@@ -86,12 +87,24 @@ async def test_until_the_model_is_loaded_health_says_not_serving_and_callers_are
 
 
 @pytest.mark.asyncio
-async def test_reflection_lists_the_services(serve: Any) -> None:
+async def test_reflection_lists_the_services_and_describes_them(serve: Any) -> None:
+    speaking = ("hearken.v1.Speech", "google.cloud.speech.v1.Speech", "nvidia.riva.asr.RivaSpeechRecognition")
+    questions = [ServerReflectionRequest(list_services="")]
+    questions += [ServerReflectionRequest(file_containing_symbol=name) for name in speaking]
     async with serve() as running:
-        stub = ServerReflectionStub(running.channel)
-        call = stub.ServerReflectionInfo(iter([ServerReflectionRequest(list_services="")]))
-        listed = {service.name async for answer in call for service in answer.list_services_response.service}
-    assert listed == {"hearken.v1.Speech", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+        call = ServerReflectionStub(running.channel).ServerReflectionInfo(iter(questions))
+        answers = [answer async for answer in call]
+    listed = {service.name for service in answers[0].list_services_response.service}
+    assert listed == {
+        *speaking,
+        "google.longrunning.Operations",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    for answer in answers[1:]:
+        files = map(FileDescriptorProto.FromString, answer.file_descriptor_response.file_descriptor_proto)
+        methods = {method.name for file in files for service in file.service for method in service.method}
+        assert {"Recognize", "StreamingRecognize"} <= methods
 
 
 @pytest.mark.asyncio

@@ -66,6 +66,13 @@ def test_replacements_are_literal_and_made_once_from_left_to_right() -> None:
     assert written("new york a b", TextOptions(replacements=replacements)) == "NYC b a"
 
 
+def test_replacements_may_ignore_case() -> None:
+    replacements = (Replacement("Hearken", "HK"), Replacement("hearken", "hk", True), Replacement("c++", "x", True))
+    options = TextOptions(automatic_punctuation=True, replacements=replacements)
+    assert written("hearken hears c++", options) == "HK hears x."
+    assert written("we hearken", options) == "We hk."
+
+
 def test_replaced_text_cannot_grow_without_end() -> None:
     replacements = tuple(Replacement("a", "a" * 100) for _ in range(100))
     assert len(written("a", TextOptions(replacements=replacements))) == 100

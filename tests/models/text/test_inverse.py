@@ -84,6 +84,10 @@ def test_what_was_said_is_written_in_digits(spoken: str, written: str) -> None:
 WORDS = [*UNITS, *TEENS, *TENS, *MAGNITUDES, *ORDINAL_UNITS, "hundred", "and", "a", "point", "oh", "minus", "march"]
 
 
+def test_a_unit_at_the_end_counts_its_own_words_only() -> None:
+    assert [own.words for own in rewrite(["zero", "percent"])] == [2]
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([*WORDS, "p", "m", "dollars", "cents", "of", "at", "half", "past", "percent", "cat"])))
 def test_every_word_is_written_once_or_belongs_to_something_that_is(words: list[str]) -> None:

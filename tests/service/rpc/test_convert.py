@@ -167,7 +167,7 @@ def test_what_is_honored_arrives(fakes: ModuleType) -> None:
             speech_events=True,
             max_alternatives=3,
             word_info=True,
-            endpointing=EndpointingOptions(1.1, 7.0, single_utterance=True, no_speech_timeout_s=5.0),
+            endpointing=EndpointingOptions(1.1, 7.0, True, speech_start_timeout_s=5.0, speech_end_timeout_s=5.0),
             decoder=DecoderOptions(beam_size=50, language_model_weight=0.1, word_bonus=0.0),
             phrase_hints=(PhraseHint("hearken", 2.3), PhraseHint("two words")),
             text=TextOptions(True, True, True, (Replacement("a", "b"),)),
