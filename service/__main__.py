@@ -10,6 +10,7 @@ import importlib.metadata
 import sys
 
 from service import app
+from service.batch_command import add_batch_command
 from service.errors import StartError
 from service.language_model_command import add_language_model_command
 from service.settings import describe_settings, load_settings
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=_version())
     parser.set_defaults(run=_serve)
     commands = parser.add_subparsers(title="other commands", metavar="")
+    add_batch_command(commands)
     add_token_command(commands)
     add_language_model_command(commands)
     chosen = parser.parse_args(arguments)
