@@ -54,14 +54,14 @@ def add_batch_command(commands: argparse._SubParsersAction[argparse.ArgumentPars
         "--workers",
         type=_count,
         metavar="N",
-        help="recordings at a time; each loads the model; default: the cores of this machine, or the CPUs (with --device"
-        " cuda the GPUs) of the Ray cluster",
+        help="recordings at a time; each loads the model; default: the cores of this machine, or the CPUs (with"
+        " --device cuda the GPUs) of the Ray cluster",
     )
     batch.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="work on the Ray cluster there (needs the extra `ray`); all its nodes must see the recordings and the model"
-        " under the same paths",
+        help="work on the Ray cluster there (needs the extra `ray`); all its nodes must see the recordings and the"
+        " model under the same paths",
     )
     batch.set_defaults(run=_run)
 
@@ -128,7 +128,7 @@ def _crew(arguments: argparse.Namespace, most: int) -> Crew:
     try:
         from service.bulk.ray_actors import RayActors
     except ImportError as error:
-        raise StartError("--ray needs Ray: pip install 'hearken-server[ray]'") from error
+        raise StartError("--ray needs Ray: pip install -c constraints.txt '.[ray]' in the checkout") from error
     return RayActors(worker, arguments.ray, arguments.workers)
 
 
