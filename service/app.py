@@ -30,6 +30,7 @@ from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
 from service.load import MachineLoad, usable_cores, used_cpu_s
 from service.logs import Log
+from service.loop_delay import watch_loop
 from service.metrics import Metrics
 from service.monitoring import Monitoring
 from service.quotas import Quotas
@@ -128,6 +129,7 @@ class Server:
         self._monitoring: Monitoring | None = None
         self._is_serving = False
         self._health_change: asyncio.Task[None] | None = None
+        self._loop_watch: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
         self.metrics.device_memory_bytes.set_function(self._hosting.device_memory_bytes)
         self.metrics.audio_cost.set_function(lambda: self._machine.cost)
@@ -160,6 +162,7 @@ class Server:
             is_ready=lambda: self._is_serving,
         )
         self.metrics_port = self._monitoring.port
+        self._loop_watch = asyncio.create_task(watch_loop(self.metrics.event_loop_delay_seconds.observe))
         await self._grpc.start()
         logger.info("gRPC on %s:%d", host, self.port)
         logger.info("%s", _protection(settings))
@@ -238,6 +241,8 @@ class Server:
             await facade.close()
         self._sessions.close()
         await self._hosting.close()
+        if self._loop_watch is not None:
+            self._loop_watch.cancel()
         if self._monitoring is not None:
             await asyncio.to_thread(self._monitoring.close)
         logger.info("stopped")

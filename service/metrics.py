@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_LOOP_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Metrics:
@@ -79,6 +80,12 @@ class Metrics:
         self.step_wait_seconds = Gauge(
             "hearken_step_wait_seconds",
             "Mean time of the last seconds for a step of a stream, its waiting included.",
+            registry=self.registry,
+        )
+        self.event_loop_delay_seconds = Histogram(
+            "hearken_event_loop_delay_seconds",
+            "By how much a timer of the event loop came late, in seconds.",
+            buckets=_LOOP_SECONDS,
             registry=self.registry,
         )
         self.device_memory_bytes = Gauge(
