@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from hearken.v1 import speech_pb2 as pb
@@ -30,6 +29,7 @@ from models.types import (
 from service.errors import InvalidRequest
 from service.rpc import convert
 from service.session import Update
+from tests.service.rpc.fields import fields_of, set_field
 
 HONORED_VALUES: dict[str, Any] = {
     "hearken.v1.StreamingConfig.interim_results": True,
@@ -46,43 +46,6 @@ HONORED_VALUES: dict[str, Any] = {
     "hearken.v1.EndpointingConfig.end_silence_s": 0.2,
     "hearken.v1.EndpointingConfig.max_utterance_s": 60,
 }
-
-
-def fields_of(descriptor: Descriptor, path: tuple[FieldDescriptor, ...] = ()) -> Iterator[tuple[FieldDescriptor, ...]]:
-    for field in descriptor.fields:
-        yield (*path, field)
-        if field.message_type is not None:
-            yield from fields_of(field.message_type, (*path, field))
-
-
-def some_value(field: FieldDescriptor) -> Any:
-    """Not the default; the highest enum value, which a protocol that grows would add."""
-    if field.full_name in HONORED_VALUES:
-        return HONORED_VALUES[field.full_name]
-    if field.enum_type is not None:
-        return max(field.enum_type.values_by_number)
-    return {
-        FieldDescriptor.CPPTYPE_STRING: b"x" if field.type == FieldDescriptor.TYPE_BYTES else "x",
-        FieldDescriptor.CPPTYPE_BOOL: True,
-        FieldDescriptor.CPPTYPE_FLOAT: 1.0,
-        FieldDescriptor.CPPTYPE_DOUBLE: 1.0,
-        FieldDescriptor.CPPTYPE_INT32: 1,
-        FieldDescriptor.CPPTYPE_INT64: 1,
-    }[field.cpp_type]
-
-
-def message_with(path: tuple[FieldDescriptor, ...], message: Message) -> None:
-    field, *rest = path
-    if field.message_type is None:
-        if field.is_repeated:
-            getattr(message, field.name).append(some_value(field))
-        else:
-            setattr(message, field.name, some_value(field))
-        return
-    inner = getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name)
-    inner.SetInParent()
-    if rest:
-        message_with(tuple(rest), inner)
 
 
 def complete(recognition: pb.RecognitionConfig) -> None:
@@ -113,7 +76,7 @@ def test_every_field_is_honored_or_refused_by_name(
     kind: type[Message], path: tuple[FieldDescriptor, ...], fakes: ModuleType
 ) -> None:
     message = kind()
-    message_with(path, message)
+    set_field(path, message, HONORED_VALUES)
     stranger = next((n for n, field in enumerate(path) if field.full_name not in convert.HONORED), None)
     if stranger is None:
         complete(message.recognition)  # type: ignore[attr-defined]
