@@ -177,6 +177,7 @@ class Server:
             self._machine.rehearsed(used_cpu_s() - before_s, audio_s)
         self._calls.begin(self._sessions)
         await self._set_health(serving=True)
+        logger.info("serving; there is room for about %s streams in real time", self._machine.room())
 
     async def reload(self, settings: Settings) -> None:
         """Loads the models anew and lets them take the place of those before, whose streams finish on them.

@@ -86,6 +86,10 @@ class MachineLoad:
             return True
         return (streams + 1) * self.cost <= CPU_SHARE * self._cores and self.wait_s <= self._max_wait_s
 
+    def room(self) -> str:
+        """So many streams in real time there is CPU for, as far as it is known; for the log."""
+        return f"{CPU_SHARE * self._cores / self._cost:.0f}" if self._cost else "some"
+
     def _learn(self, cpu_s: float, audio_s: float) -> None:
         if cpu_s < 0:
             return  # a process has ended and taken its time with it

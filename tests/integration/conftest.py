@@ -60,7 +60,7 @@ def _address_when_serving(process: subprocess.Popen[bytes], log: Path) -> str:
     give_up_s = time.monotonic() + START_S
     while time.monotonic() < give_up_s:
         text = log.read_text()
-        if "serves on" in text and (found := re.search(r"gRPC on (\S+)", text)):
+        if "serving; " in text and (found := re.search(r"gRPC on (\S+)", text)):
             return found[1]
         assert process.poll() is None, text
         time.sleep(0.1)

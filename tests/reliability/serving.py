@@ -100,6 +100,6 @@ async def _when_serving(process: subprocess.Popen[bytes], log: Path) -> Serving:
             if process.poll() is not None:
                 raise RuntimeError(f"the server ended:\n{text}")
             ports = re.search(r"gRPC on \S+:(\d+)[\s\S]*metrics on http://\S+:(\d+)/", text)
-            if ports and "serves on" in text:
+            if ports and "serving; " in text:
                 return Serving(process, log, int(ports[1]), int(ports[2]))
             await asyncio.sleep(0.1)

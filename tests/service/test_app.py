@@ -208,7 +208,7 @@ async def fake_server(**settings: str) -> AsyncIterator[tuple[subprocess.Popen[s
         while "gRPC on" not in line:
             line = await asyncio.to_thread(process.stderr.readline)
             assert line, "the server ended before it listened"
-        while "serves on" not in await asyncio.to_thread(process.stderr.readline):
+        while "serving; " not in await asyncio.to_thread(process.stderr.readline):
             pass
         async with grpc.aio.insecure_channel(f"127.0.0.1:{line.strip().rpartition(':')[2]}") as channel:
             yield process, channel
