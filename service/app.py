@@ -24,6 +24,7 @@ from grpc_reflection.v1alpha import reflection
 
 from hearken.v1 import speech_pb2, speech_pb2_grpc
 from models.errors import DeviceError, PackageError
+from service.background import in_background
 from service.engine import Recognizer
 from service.errors import Draining, StartError
 from service.hosting import Hosted, Hosting
@@ -173,7 +174,7 @@ class Server:
         async with self._reloading:  # one that is asked for now comes after
             await self._host(self._settings)
             before_s = used_cpu_s()
-            audio_s = await asyncio.to_thread(self._sessions.recognizer.rehearse, _REHEARSAL_CALLERS)
+            audio_s = await in_background(self._sessions.recognizer.rehearse, _REHEARSAL_CALLERS)
             self._machine.rehearsed(used_cpu_s() - before_s, audio_s)
         self._calls.begin(self._sessions)
         await self._set_health(serving=True)
@@ -207,7 +208,7 @@ class Server:
         models: list[Hosted[Any]] = []
         try:
             for name in names:
-                recognizer = await asyncio.to_thread(self._load, settings.model_copy(update={"model": name}))
+                recognizer = await in_background(self._load, settings.model_copy(update={"model": name}))
                 models.append(Hosted(recognizer, self._lanes_of(recognizer)))
                 _check_latency(recognizer, settings.default_latency_ms)
             self._hosting.replace(models)

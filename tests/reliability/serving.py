@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FAKE = [sys.executable, str(ROOT / "tests" / "service" / "fake_server.py")]
 REAL = [sys.executable, "-m", "service"]
+FAULTY = [sys.executable, str(ROOT / "tests" / "reliability" / "faulty_server.py")]
 _START_S = 120.0
 _STOP_S = 60.0
 
