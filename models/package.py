@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,18 @@ WEIGHTS, UNITS = "weights.safetensors", "units.model"
 LEXICON, SPELLING, LANGUAGE_MODEL = "lexicon.txt", "spelling.txt", "lm.bin"
 SELF_TEST, CARD, CONFIG, CHECKSUMS = "self_test.wav", "card.json", "config.json", "checksums.json"
 CONTENTS = (CONFIG, WEIGHTS, UNITS, LEXICON, SPELLING, LANGUAGE_MODEL, SELF_TEST, CARD)
+
+_MIB = 2**20
+_MAX_BYTES = {
+    **{name: 16 * _MIB for name in (CONFIG, CARD, CHECKSUMS)},
+    **{name: 64 * _MIB for name in (UNITS, SELF_TEST)},
+    **{name: 1024 * _MIB for name in (LEXICON, SPELLING)},
+    WEIGHTS: 16 * 1024 * _MIB,
+}
+"""What is read into memory must not be larger; the language model is mapped, of whatever size."""
+
+_MAX_SIZES = {"vocabulary": 65_536, "phones": 4_096, "channels": 4_096, "hidden": 8_192, "layers": 64}
+"""Of an architecture, so that a foreign configuration cannot keep the server busy before its weights are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +148,7 @@ def open_package(folder: Path) -> Package:
         path = folder / name
         if not path.is_file():
             raise PackageError(f"the model package {folder} lacks {name}")
+        _check_size(path)
         if checksums.get(name) != _sha256(path):
             raise PackageError(f"{path} is damaged or was changed: its SHA-256 is not the one in {CHECKSUMS}")
     table = _read_json(folder / CONFIG)
@@ -165,9 +179,13 @@ def write_checksums(folder: Path) -> None:
 def _config_of(table: dict[str, Any]) -> PackageConfig:
     features = table["features"]
     features.update(mean=tuple(features["mean"]), scale=tuple(features["scale"]))
+    acoustic = AcousticConfig(**table["acoustic"])
+    for name, most in _MAX_SIZES.items():
+        if not 1 <= (size := getattr(acoustic, name)) <= most:
+            raise ValueError(f"{name} is {size}; from 1 to {most} are possible")
     return PackageConfig(
         name=table["name"],
-        acoustic=AcousticConfig(**table["acoustic"]),
+        acoustic=acoustic,
         features=FeatureConfig(**features),
         phones=tuple(table["phones"]),
         decoding=DecodingConfig(**table["decoding"]),
@@ -183,6 +201,7 @@ def _card_of(table: dict[str, Any]) -> ModelCard:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
+        _check_size(path)
         table = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PackageError(f"{path} cannot be read ({error.strerror}); is this a model package?") from error
@@ -191,6 +210,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise PackageError(f"{path} does not hold a JSON object")
     return table
+
+
+def _check_size(path: Path) -> None:
+    most = _MAX_BYTES.get(path.name, math.inf)
+    if (size := path.stat().st_size) > most:
+        raise PackageError(f"{path} has {size} bytes; at most {most} are read")
 
 
 def _sha256(path: Path) -> str:

@@ -11,9 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from models.acoustic.lstm import AcousticModel, Emissions
@@ -209,11 +208,24 @@ class Recognizer:
 
 
 def load_model(package: Package, device: torch.device) -> AcousticModel:
-    """The package's acoustic model in float32, ready for inference. Raises PackageError."""
-    model = AcousticModel(package.config.acoustic)
+    """The package's acoustic model in float32, ready for inference. Raises PackageError.
+
+    Memory is taken only when the sizes in the configuration are those of the tensors in the file.
+    """
+    path = package.path(WEIGHTS)
+    with torch.device("meta"):
+        model = AcousticModel(package.config.acoustic)
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     try:
-        weights = safetensors.torch.load_file(package.path(WEIGHTS))
-        model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+        with safe_open(path, "pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            if found != wanted:
+                different = sorted(name for name, _ in found.items() ^ wanted.items())[0]
+                raise PackageError(
+                    f"{path} does not fit the architecture in its config: {different} is"
+                    f" {found.get(different, 'missing')} instead of {wanted.get(different, 'nothing')}"
+                )
+            model.load_state_dict({name: file.get_tensor(name).float() for name in found}, assign=True)
     except (SafetensorError, RuntimeError) as error:
-        raise PackageError(f"{package.path(WEIGHTS)} does not fit the architecture in its config: {error}") from error
+        raise PackageError(f"{path} cannot be read: {error}") from error
     return model.eval().to(device)

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from models.errors import DeviceError, PackageError
-from models.package import CHECKSUMS, CONFIG, CONTENTS, find_package, open_package, write_checksums, write_config
+from models.package import (
+    CHECKSUMS,
+    CONFIG,
+    CONTENTS,
+    LEXICON,
+    find_package,
+    open_package,
+    write_checksums,
+    write_config,
+)
 from models.recognizer import Recognizer
 
 
@@ -102,3 +111,26 @@ def test_auto_says_what_it_took(package: Path, caplog: pytest.LogCaptureFixture)
     with caplog.at_level("INFO"):
         recognizer = Recognizer.load(package, "auto")
     assert f"taking {recognizer.device}" in caplog.text
+
+
+def test_sizes_that_do_not_fit_the_weights_are_refused_before_memory_is_taken(package: Path) -> None:
+    acoustic = json.loads((package / CONFIG).read_text())["acoustic"]
+    edit_config(package, acoustic={**acoustic, "hidden": 8_192, "layers": 64})  # 240 GB of weights
+    with pytest.raises(PackageError, match=r"does not fit the architecture in its config: \S+ is .* instead of"):
+        Recognizer.load(package, "cpu")
+
+
+@pytest.mark.parametrize(("name", "size"), [("hidden", 10**9), ("layers", 10**9), ("vocabulary", 0), ("phones", -1)])
+def test_an_impossible_architecture_is_refused(package: Path, name: str, size: int) -> None:
+    acoustic = json.loads((package / CONFIG).read_text())["acoustic"]
+    edit_config(package, acoustic={**acoustic, name: size})
+    with pytest.raises(PackageError, match=f"{name} is {size}; from 1 to"):
+        open_package(package)
+
+
+@pytest.mark.parametrize("name", [CONFIG, LEXICON, CHECKSUMS])
+def test_a_file_that_is_too_large_is_not_read(package: Path, name: str) -> None:
+    with (package / name).open("r+b") as file:
+        file.truncate(2**31)  # a hole: it takes no room on the disk
+    with pytest.raises(PackageError, match=f"{name} has 2147483648 bytes; at most"):
+        open_package(package)

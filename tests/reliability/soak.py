@@ -177,10 +177,10 @@ def report(soaked: Soaked, streams: int, tags: str) -> str:
     return "\n".join([*lines, "", *(f"- {problem}" for problem in problems or ["everything held"])])
 
 
-async def recordings_of(server: Serving, folder: Path) -> list[tuple[bytes, str]]:
+async def recordings_of(server: Serving, folder: Path, **connection: str) -> list[tuple[bytes, str]]:
     """16 kHz recordings, with what the server makes of them as long as nobody disturbs it."""
     found = []
-    async with AsyncClient(server.address) as client:
+    async with AsyncClient(server.address, **connection) as client:
         for path in sorted(path for path in folder.rglob("*") if path.suffix in (".wav", ".flac"))[:50]:
             samples, rate_hz = soundfile.read(path, dtype="int16")
             if rate_hz == RATE_HZ and samples.ndim == 1:

@@ -93,7 +93,8 @@ async def test_an_attack_ends_and_good_streams_do_not_notice(
     server: Serving, attack: Callable[[int], Awaitable[attacks.Seen]]
 ) -> None:
     async with good_streams_beside(server):
-        await attack(server.port)
+        seen = await attack(server.port)
+    assert seen.left_open == 0
     await settled(server)
 
 

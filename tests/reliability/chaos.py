@@ -1,0 +1,233 @@
+"""What happens to good callers while something goes wrong? One fault after the other, each with a limit of 10 s.
+
+`python tests/reliability/chaos.py`. Prints a table in Markdown and ends with 1 unless everything held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import attacks
+import typer
+from good_callers import Heard, keep_speaking, speak
+from serving import FAULTY, REAL, ROOT, Serving, serving
+from soak import recordings_of
+
+from hearken import AsyncClient
+from hearken.v1 import speech_pb2 as pb
+from service.tokens import Scope, create_token
+
+LIMIT_S = 10.0
+"""Until a fault must be over: recovered, or the process is gone."""
+
+_SAMPLES = ROOT / "clients" / "samples" / "audio"
+_CALM_S = 10.0
+_TOKENS_A_SECOND = 1000
+_HEAD = """\
+| fault | amount | good streams: right / wrong / failed | p99 lag before → during, ms | over after, s | |
+|---|---|---|---|---|---|
+"""
+_MESSAGES = [
+    pb.StreamingRecognizeRequest(
+        config=pb.StreamingConfig(audio=pb.AudioConfig(encoding=pb.AudioConfig.LINEAR16, sample_rate_hz=16000))
+    ).SerializeToString(),
+    pb.StreamingRecognizeRequest(audio=bytes(32_000)).SerializeToString(),
+]
+
+Recordings = Sequence[tuple[bytes, str]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault and what came of it. over_s: from its end until nothing of it was left, or the process was gone."""
+
+    fault: str
+    amount: str
+    heard: Heard
+    over_s: float
+    lag_ms: str
+    problem: str = ""
+
+    def __str__(self) -> str:
+        heard = f"{self.heard.right} / {len(self.heard.wrong)} / {len(self.heard.failed)}"
+        cells = self.fault, self.amount, heard, self.lag_ms, f"{self.over_s:.1f}", self.problem or "held"
+        return f"| {' | '.join(cells)} |"
+
+
+Fault = Callable[[Serving, float], Awaitable[str]]
+"""Does harm to a server for so many seconds; tells how much."""
+
+
+def _repeated(attack: Callable[[int], Awaitable[attacks.Seen]], unit: str) -> Fault:
+    async def fault(server: Serving, seconds: float) -> str:
+        until_s, begun, refused, left_open = time.monotonic() + seconds, 0, 0, 0
+        while begun == 0 or time.monotonic() < until_s:
+            seen = await attack(server.port)
+            begun, refused, left_open = begun + seen.begun, refused + seen.refused, left_open + seen.left_open
+        more = [f"{number} {what}" for number, what in ((refused, "refused"), (left_open, "left open")) if number]
+        return ", ".join([f"{begun} {unit}", *more])
+
+    return fault
+
+
+async def _kill_decoders(server: Serving, seconds: float) -> str:
+    killed = 0
+    for pid in server.children():
+        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+    await asyncio.sleep(seconds)
+    return f"{killed} processes"
+
+
+async def _reload(server: Serving, seconds: float) -> str:
+    until_s, reloads = time.monotonic() + seconds, 0
+    while reloads == 0 or time.monotonic() < until_s:
+        reloads += 1
+        server.process.send_signal(signal.SIGHUP)
+        while await server.metric('hearken_model_reloads_total{outcome="done"}') < reloads:
+            await asyncio.sleep(0.2)
+    return f"{reloads} reloads"
+
+
+async def _wrong_tokens(server: Serving, seconds: float) -> str:
+    began_s = time.monotonic()
+    seen = await attacks.wrong_tokens(server.address, int(_TOKENS_A_SECOND * seconds), _TOKENS_A_SECOND)
+    return f"{seen.refused} calls, {seen.refused / (time.monotonic() - began_s):.0f} a second"
+
+
+FAULTS: dict[str, Fault] = {
+    "random bytes on the port": _repeated(attacks.random_bytes, "connections"),
+    "corrupt TLS": _repeated(attacks.corrupt_tls, "connections"),
+    "slow loris": _repeated(attacks.slow_loris, "connections"),
+    "connects, at most 5,000 a second": _repeated(lambda port: attacks.connect_flood(port, 5000), "connections"),
+    "rapid reset": _repeated(lambda port: attacks.rapid_reset(port, 10_000), "requests"),
+    "ping flood": _repeated(attacks.ping_flood, "pings"),
+    "endless headers": _repeated(attacks.endless_header, "frames"),
+    "half-open connection": _repeated(lambda port: attacks.half_open(port, _MESSAGES), "connections"),
+    "wrong tokens": _wrong_tokens,
+    "decoder processes killed": _kill_decoders,
+    "model reloaded": _reload,
+}
+
+
+async def _beside(server: Serving, recordings: Recordings, streams: int, name: str, seconds: float, token: str) -> Row:
+    """One fault, with good streams before it, during it, and after it."""
+    heard, done = Heard(), asyncio.Event()
+    speaking = asyncio.create_task(
+        keep_speaking(server.address, recordings, heard, streams=streams, done=done, token=token)
+    )
+    await asyncio.sleep(_CALM_S)
+    sockets, began_s = server.sockets(), time.monotonic()
+    amount = await FAULTS[name](server, seconds)
+    ended_s = time.monotonic()
+    over_s = await _over(server, sockets, streams)
+    done.set()
+    await speaking
+    before, during = heard.quantile(0.99, 0.0, began_s), heard.quantile(0.99, began_s, ended_s)
+    problems = [*heard.wrong, *heard.failed]
+    if over_s > LIMIT_S:
+        problems.append(f"not over after {LIMIT_S:g} s")
+    return Row(name, amount, heard, over_s, f"{1000 * before:.0f} → {1000 * during:.0f}", "; ".join(problems[:1]))
+
+
+async def _over(server: Serving, sockets: int, streams: int) -> float:
+    """Time until only the good streams and their connections are left."""
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < 2 * LIMIT_S:
+        if server.sockets() <= sockets + 3 and await server.metric("hearken_streams_active") <= streams:
+            break
+        await asyncio.sleep(0.1)
+    return time.monotonic() - began_s
+
+
+async def _deadly(recordings: Recordings, streams: int, fault: str) -> Row:
+    """A fault that no process survives: every stream must get a status, and the process end with 3."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, heard = Path(folder) / "fault", Heard()
+        async with serving(FAULTY, FAULT_FILE=file, max_wait_ms=60_000) as server:
+            audio, wanted = max(recordings, key=lambda recording: len(recording[0]))
+
+            async def one() -> None:
+                async with AsyncClient(server.address, reconnect=None) as client:
+                    await speak(client, audio, wanted, heard)
+
+            speaking = asyncio.gather(*(one() for _ in range(streams)))
+            await asyncio.sleep(2.0)
+            file.write_text(fault)
+            began_s = time.monotonic()
+            await speaking
+            code = await asyncio.to_thread(server.process.wait)
+            over_s = time.monotonic() - began_s
+    problem = "" if code == 3 and len(heard.failed) == streams else f"exit code {code}; {heard.right} streams said OK"
+    return Row(f"{fault} lost" if fault == "device" else "inference thread dies", "once", heard, over_s, "—", problem)
+
+
+async def _drain(recordings: Recordings, streams: int, grace_s: float) -> Row:
+    """SIGTERM while streams run; they stop sending at once, and must get every word."""
+    heard = Heard()
+    async with serving(REAL, max_wait_ms=60_000, drain_grace_s=grace_s) as server:
+        clients = [AsyncClient(server.address, reconnect=None) for _ in range(streams)]
+        speaking = asyncio.gather(
+            *(speak(client, *recordings[n % len(recordings)], heard) for n, client in enumerate(clients))
+        )
+        await asyncio.sleep(1.0)
+        server.process.send_signal(signal.SIGTERM)
+        began_s = time.monotonic()
+        await speaking
+        for client in clients:
+            await client.close()
+        code = await asyncio.to_thread(server.process.wait)
+        over_s = time.monotonic() - began_s
+    problems = [*heard.wrong, *heard.failed, *([f"exit code {code}"] if code else [])]
+    if over_s > grace_s:
+        problems.append(f"took longer than the grace of {grace_s:g} s")
+    return Row("drain", f"{streams} streams", heard, over_s, "—", "; ".join(problems[:1]))
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="of each fault that can go on")] = 20.0,
+    fuzz_minutes: Annotated[float, typer.Option(help="of random bytes")] = 10.0,
+    streams: Annotated[int, typer.Option(help="good callers at a time")] = 3,
+    drained: Annotated[int, typer.Option(help="streams that run when the server is told to stop")] = 50,
+    drain_grace_s: Annotated[float, typer.Option()] = 30.0,
+    speech: Annotated[Path, typer.Option(help="folder of 16 kHz recordings")] = _SAMPLES,
+) -> None:
+    """Starts servers of its own, harms them, prints a table; exit code 1 unless everything held."""
+
+    async def run() -> bool:
+        rows: list[Row] = []
+
+        def show(row: Row) -> None:
+            rows.append(row)
+            sys.stdout.write(f"{row}\n")
+            sys.stdout.flush()
+
+        sys.stdout.write(_HEAD)
+        with tempfile.TemporaryDirectory() as folder:
+            tokens = Path(folder) / "tokens.toml"
+            token = create_token(tokens, "good", frozenset(Scope), None, None)
+            async with serving(REAL, max_wait_ms=60_000, tokens_file=tokens) as server:
+                recordings = await recordings_of(server, speech, token=token)
+                for name in FAULTS:
+                    lasting_s = 60 * fuzz_minutes if name.startswith("random bytes") else seconds
+                    show(await _beside(server, recordings, streams, name, lasting_s, token))
+        for fault in ("thread", "device"):
+            show(await _deadly(recordings, streams, fault))
+        show(await _drain(recordings, drained, drain_grace_s))
+        return all(not row.problem for row in rows)
+
+    raise SystemExit(0 if asyncio.run(run()) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
