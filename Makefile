@@ -6,10 +6,11 @@ SPEECH ?= ../shared/speech
 DEVICE ?= cpu
 MODEL ?= english
 STREAMS ?= 20
+MINUTES ?= 30
 RECIPE ?= models/training/recipes/english.toml
 RUN ?= runs/english
 
-.PHONY: docker demo test serve check bench protos train evaluate format clean
+.PHONY: soak chaos audit docker demo test serve check bench protos train evaluate format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -30,6 +31,16 @@ check: $(VENV)/.dev ## formatting, lint, types, import contracts, fresh stubs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/protos
+
+soak: $(VENV)/.dev ## mixed load for MINUTES against a server of its own; see docs/reliability.md
+	$(BIN)/python tests/reliability/soak.py --minutes $(MINUTES)
+
+chaos: $(VENV)/.dev ## faults one after the other against a server of its own, 20 minutes; see docs/reliability.md
+	$(BIN)/python tests/reliability/chaos.py
+
+audit: $(VENV)/.dev ## known weaknesses of the packages in constraints.txt; needs the internet
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'pip-audit>=2.7,<3'
+	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip
 
 bench: $(VENV)/.dev ## real-time streams against a server of its own (STREAMS=20 DEVICE=cpu)
 	$(BIN)/python tests/benchmarks/streams.py --streams $(STREAMS) --device $(DEVICE)

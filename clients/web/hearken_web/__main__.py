@@ -15,7 +15,7 @@ from hearken_web.gateway import application
 LARGEST_MESSAGE_BYTES = 1024 * 1024
 
 # The same variable that the command `hearken` reads.
-TOKEN_VARIABLE = "HEARKENCLIENT_TOKEN"
+TOKEN_VARIABLE = "HEARKENCLIENT_TOKEN"  # noqa: S105
 
 
 def main() -> None:

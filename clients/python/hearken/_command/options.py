@@ -17,7 +17,7 @@ from hearken._connection import DEFAULT_SERVER, ConnectionOptions
 from hearken._options import TranscribeOptions
 
 # Not HEARKEN_...: a server that is started in the same environment takes those for misspelt settings.
-TOKEN_VARIABLE = "HEARKENCLIENT_TOKEN"
+TOKEN_VARIABLE = "HEARKENCLIENT_TOKEN"  # noqa: S105
 
 ModelName = Annotated[str, typer.Option(metavar="NAME", help="A name from `hearken models`. Default: the server's.")]
 LatencyMs = Annotated[
