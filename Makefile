@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SPEECH ?= ../shared/speech
 DEVICE ?= cpu
 MODEL ?= english
-STREAMS ?= 20
+STREAMS ?= 4 16 32 64
 MINUTES ?= 30
 RECIPE ?= models/training/recipes/english.toml
 RUN ?= runs/english
@@ -42,8 +42,8 @@ audit: $(VENV)/.dev ## known weaknesses of the packages in constraints.txt; need
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'pip-audit>=2.7,<3'
 	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip
 
-bench: $(VENV)/.dev ## real-time streams against a server of its own (STREAMS=20 DEVICE=cpu)
-	$(BIN)/python tests/benchmarks/streams.py --streams $(STREAMS) --device $(DEVICE)
+bench: $(VENV)/.dev ## streams in real time and the throughput of recordings, on a server of its own (STREAMS="4 16 64" DEVICE=cpu)
+	$(BIN)/python tests/benchmarks/bench.py --streams "$(STREAMS)" --device $(DEVICE) $(if $(RECORDINGS),--speech $(RECORDINGS))
 
 protos: $(VENV)/.dev ## generate the gRPC stubs
 	$(BIN)/python protos/generate.py
