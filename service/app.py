@@ -41,11 +41,13 @@ from service.rpc.facades import installed_facades
 from service.rpc.interceptors import Authentication
 from service.rpc.reading import Reading
 from service.rpc.servicer import Speech
+from service.rpc.trace_context import TraceContext
 from service.session import StreamLimits
 from service.sessions import Sessions
 from service.settings import Settings, load_settings, variable_of
 from service.tls import server_credentials
 from service.tokens import read_tokens
+from service.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -109,12 +111,13 @@ class Server:
         self._settings = settings
         self._load = load
         self._health = health.aio.HealthServicer()
+        self._tracing = Tracing(settings.traces_endpoint)
         self._calls = Calls(settings, self.metrics)
         self._facades = installed_facades(self._calls)
         self._services = (SPEECH, *(service for facade in self._facades for service in facade.services))
         self._grpc = grpc.aio.server(
             options=_grpc_options(settings),
-            interceptors=_interceptors(settings, self.metrics),
+            interceptors=_interceptors(settings, self.metrics, self._tracing),
             maximum_concurrent_rpcs=settings.max_streams + _MORE_CALLS,
         )
         self._hosting: Hosting[Any] = Hosting(self.metrics)
@@ -126,6 +129,7 @@ class Server:
             max_streams=settings.max_streams,
             limits=StreamLimits(settings.max_stream_s or math.inf, settings.min_pace, settings.idle_timeout_s),
             load=self._machine,
+            tracing=self._tracing,
         )
         self._monitoring: Monitoring | None = None
         self._is_serving = False
@@ -247,6 +251,7 @@ class Server:
             self._loop_watch.cancel()
         if self._monitoring is not None:
             await asyncio.to_thread(self._monitoring.close)
+        await asyncio.to_thread(self._tracing.close)
         logger.info("stopped")
 
     async def _emptied(self, within_s: float) -> None:
@@ -326,15 +331,15 @@ def run(settings: Settings, load: Load = load_recognizer, read_again: Callable[[
         log.close()
 
 
-def _interceptors(settings: Settings, metrics: Metrics) -> list[grpc.aio.ServerInterceptor]:
-    reading = Reading(metrics, idle_timeout_s=settings.idle_timeout_s)
+def _interceptors(settings: Settings, metrics: Metrics, tracing: Tracing) -> list[grpc.aio.ServerInterceptor]:
+    inner = [TraceContext(tracing), Reading(metrics, idle_timeout_s=settings.idle_timeout_s)]
     if not settings.tokens_file:
-        return [reading]
+        return inner
     path = Path(settings.tokens_file)
     tokens = Reloading([path], lambda: read_tokens(path))
     is_open = {health.SERVICE_NAME: settings.open_health, reflection.SERVICE_NAME: settings.open_reflection}
     open_services = frozenset(service for service, open_ in is_open.items() if open_)
-    return [Authentication(tokens.current, metrics, open_services=open_services), reading]
+    return [Authentication(tokens.current, metrics, open_services=open_services), *inner]
 
 
 def _protection(settings: Settings) -> str:

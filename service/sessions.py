@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from models.types import AudioFormat, RecognitionOptions, Result
 from service.engine import Recognizer, Stream
@@ -24,6 +24,7 @@ from service.load import MachineLoad
 from service.metrics import Metrics
 from service.quotas import RETRY_AFTER_S, Caller, Quotas
 from service.session import Session, StreamLimits
+from service.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Sessions(Generic[StreamT]):
         max_streams: int,
         limits: StreamLimits,
         load: MachineLoad,
+        tracing: Tracing,
     ) -> None:
         self._hosting = hosting
         self._metrics = metrics
@@ -52,6 +54,7 @@ class Sessions(Generic[StreamT]):
         self._max_streams = max_streams
         self._limits = limits
         self._load = load
+        self._tracing = tracing
         self._inside: set[Session[StreamT]] = set()
         self._draining = False
         self._empty = asyncio.Event()
@@ -91,14 +94,18 @@ class Sessions(Generic[StreamT]):
             raise ServerFull(self._max_streams, RETRY_AFTER_S)
         if not self._load.has_room(len(self._inside)):
             raise ServerBusy(len(self._inside), RETRY_AFTER_S)
-        with self._quotas.hold(caller) as allowance, self._hosting.use(options.model) as hosted:
+        with (
+            self._quotas.hold(caller) as allowance,
+            self._hosting.use(options.model) as hosted,
+            self._tracing.span(method, stream_id=stream_id, model=hosted.recognizer.name) as (note, span),
+        ):
             stream = hosted.recognizer.open_stream(audio, options)
             session = Session(
                 stream,
                 hosted.lanes,
                 self._workers,
                 self._metrics,
-                decode=partial(self._decode, hosted.recognizer),
+                decode=partial(self._decode, hosted.recognizer, span),
                 language=hosted.recognizer.card.language,
                 allowance=allowance,
                 limits=self._limits,
@@ -119,6 +126,7 @@ class Sessions(Generic[StreamT]):
                     yield session
                 finally:
                     received_s = round(stream.received_s, 3)
+                    note("audio_s", received_s)
                     logger.info(
                         "stream %s: ended after %.2f s of audio", stream_id, received_s, extra={"audio_s": received_s}
                     )
@@ -155,8 +163,9 @@ class Sessions(Generic[StreamT]):
         for pool in (self._workers, self._decoders):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _decode(self, recognizer: Recognizer[StreamT], stream: StreamT) -> list[Result]:
+    async def _decode(self, recognizer: Recognizer[StreamT], span: Any, stream: StreamT) -> list[Result]:
         began_s = time.monotonic()
-        results = await asyncio.get_running_loop().run_in_executor(self._decoders, recognizer.decode, stream)
+        with self._tracing.below(span, "decode"):
+            results = await asyncio.get_running_loop().run_in_executor(self._decoders, recognizer.decode, stream)
         self._metrics.decode_seconds.observe(time.monotonic() - began_s)
         return results

@@ -127,6 +127,9 @@ class Settings(BaseModel):
     drain_grace_s: float = _setting(
         30.0, "Time that running streams get to finish when the server is told to stop.", unit="s", ge=0, le=86400
     )
+    traces_endpoint: str = _setting(
+        "", "Where traces are sent, by OTLP over gRPC: http://host:4317, or https; needs the extra `tracing`."
+    )
     log_format: Literal["text", "json"] = _setting("text", "Form of the log's lines.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least severe messages that are logged.")
 

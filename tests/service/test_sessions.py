@@ -20,6 +20,7 @@ from service.metrics import Metrics
 from service.quotas import Caller, Quotas
 from service.session import StreamLimits
 from service.sessions import Sessions
+from service.tracing import Tracing
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,7 +39,8 @@ async def sessions_of(
     quotas = Quotas(max_streams_per_peer=0)
     load = MachineLoad(cores=2, max_wait_s=1, cpu_s=lambda: 0.0)
     load.rehearsed(cpu_s=cost, audio_s=1.0)
-    sessions = Sessions(hosting, metrics, quotas=quotas, max_streams=max_streams, limits=limits, load=load)
+    shared = {"limits": limits, "load": load, "tracing": Tracing("")}
+    sessions: Sessions[Any] = Sessions(hosting, metrics, quotas=quotas, max_streams=max_streams, **shared)
     try:
         yield sessions
     finally:
