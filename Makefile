@@ -7,17 +7,21 @@ DEVICE ?= cpu
 MODEL ?= english
 STREAMS ?= 4 16 32 64
 MINUTES ?= 30
+SERVER ?= localhost:50051
 RECIPE ?= models/training/recipes/english.toml
 RUN ?= runs/english
 
-.PHONY: soak chaos audit docker demo test serve check bench protos train evaluate format clean
+.PHONY: soak chaos audit docker demo demo-remote test serve check bench protos train evaluate format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.demo ## start the server, stream a recording with live captions, stop (AUDIO=file.wav for your own)
 	$(BIN)/python clients/samples/demo.py $(if $(AUDIO),"$(AUDIO)")
+
+demo-remote: $(VENV)/.demo ## the same with a server that runs already (SERVER=localhost:50051 AUDIO=file.wav)
+	$(BIN)/python clients/samples/demo.py --server $(SERVER) $(if $(AUTHORITY),--root-certificates "$(AUTHORITY)") $(if $(AUDIO),"$(AUDIO)")
 
 test: $(VENV)/.dev ## the whole test suite
 	$(BIN)/python -m pytest

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tries on a container engine what docker-compose.yml promises: builds the images, serves behind the balancer, transcribes,
-# spreads streams over replicas, kills one and drains another in the middle of a stream, stops everything in order.
+# spreads streams over replicas, kills one and drains another in the middle of a stream, replaces all of them while streams
+# run, shows page and metrics, serves with TLS and tokens, stops everything in order.
 #
 #   deploy/verify.sh [COMPOSE_FILE...]      further compose files, for example tests/deploy/host-network.yml
 #
@@ -19,13 +20,14 @@ if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; th
 fi
 
 # A project and a port of its own, so that it does not meet a deployment on this machine.
-export BALANCER_PORT=${BALANCER_PORT:-50059}
+export BALANCER_PORT=${BALANCER_PORT:-50059} CAPTIONS_PORT=${CAPTIONS_PORT:-8089} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9099}
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 export VERSION REVISION
 files=(-f docker-compose.yml)
 for file in "$@"; do files+=(-f "$file"); done
-compose() { docker compose --ansi never --progress plain -p hearken-verify "${files[@]}" "$@"; }
+options=(-p hearken-verify "${files[@]}")
+compose() { docker compose --ansi never --progress plain "${options[@]}" "$@"; }
 
 step() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -37,7 +39,7 @@ logs=$(mktemp -d)
 leave() {
     local code=$?
     trap - EXIT
-    compose --profile demo down --volumes --remove-orphans >/dev/null 2>&1 || true
+    compose --profile demo --profile observability down --volumes --remove-orphans >/dev/null 2>&1 || true
     rm -rf "$logs"
     [ "$code" = 0 ] || { echo "NOT VERIFIED: the last step above failed." >&2; exit 1; }
 }
@@ -71,15 +73,15 @@ running_stream() { # the replica that has it
     return 1
 }
 
-step "the compose files are valid, that for GPUs too"
-compose config --quiet
-docker compose -f docker-compose.yml -f docker-compose.gpu.yml config --quiet
+step "the compose files are valid, those for GPUs and TLS too"
+compose --profile demo --profile observability config --quiet
+docker compose -f docker-compose.yml -f docker-compose.gpu.yml -f docker-compose.tls.yml config --quiet
 
 step "build"
 began=$SECONDS
 compose --profile demo build
 echo "built in $((SECONDS - began)) s"
-for image in hearken-server hearken-balancer hearken-client; do
+for image in hearken-server hearken-balancer hearken-client hearken-captions; do
     docker image inspect "$image" --format "$image: {{.Size}} bytes, user {{.Config.User}}, stop signal {{.Config.StopSignal}}"
     [ "$(docker image inspect "$image" --format '{{.Config.User}}')" = 10001:10001 ] || fail "$image runs as another user"
 done
@@ -97,6 +99,7 @@ docker run --rm --network none --read-only -e HEARKEN_ALLOW_PLAINTEXT=1 -e HEARK
     >"$logs/cuda" 2>&1 || code=$?
 tail -1 "$logs/cuda"
 [ "$code" = 2 ] || fail "no GPU: exit code $code"
+grep -q 'NVIDIA driver\|no GPU' "$logs/cuda" || fail "it does not name what is missing"
 
 step "one replica"
 began=$SECONDS
@@ -156,15 +159,80 @@ echo "exit code of the replica: $code"
 [ "$code" = 0 ] || fail "the stopped replica has exit code $code"
 docker logs "$draining" 2>&1 | tail -2
 
+step "every replica is replaced while streams run; none of them fails"
+compose up --detach --no-build --no-recreate --wait --wait-timeout "$READY_WITHIN_S" --scale hearken=2 ||
+    fail "not healthy after $READY_WITHIN_S s"
+sleep 3
+replicas >"$logs/old"
+touch "$logs/updating"
+(
+    while [ -e "$logs/updating" ]; do
+        transcribe --parallel 4 --pace 1 rain.wav rain.wav rain.wav rain.wav >"$logs/during" || exit 1
+        sed 's/^rain.wav: //' "$logs/during" >>"$logs/during-all"
+    done
+) &
+streams=$!
+deploy/rolling-update.sh "${options[@]}"
+rm "$logs/updating"
+wait "$streams" || fail "a stream failed during the update"
+sort "$logs/during-all" | uniq -c
+[ "$(sort -u "$logs/during-all")" = "$(sort -u "$logs/one")" ] || fail "a stream lost words during the update"
+[ "$(replicas | wc -l)" = "$(wc -l <"$logs/old")" ] || fail "not as many replicas as before"
+if replicas | grep -qFf "$logs/old"; then fail "an old replica is left"; fi
+
+step "the page with live captions, and the metrics of every replica"
+compose --profile demo up --detach --no-build --no-recreate --wait --wait-timeout 60 captions || fail "no page"
+curl -fsS "http://127.0.0.1:$CAPTIONS_PORT/" | grep -i '<title>' || fail "the page is another one"
+compose --profile observability up --detach --no-recreate --no-deps prometheus || fail "Prometheus does not start"
+up() { curl -fsS "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query" --data-urlencode "query=count by (job) (up == 1)"; }
+for _ in $(seq 30); do
+    metrics=$(up 2>/dev/null || true)
+    grep -q '"job":"hearken"},"value":\[[0-9.]*,"2"' <<<"$metrics" && break
+    sleep 1
+done
+echo "$metrics"
+grep -q '"job":"hearken"},"value":\[[0-9.]*,"2"' <<<"$metrics" || fail "Prometheus does not see both replicas"
+grep -q '"job":"balancer"},"value":\[[0-9.]*,"1"' <<<"$metrics" || fail "Prometheus does not see the balancer"
+
+step "TLS and tokens: who has both is served, who lacks one is not"
+export SECRETS=$logs/secrets
+mkdir "$SECRETS"
+new="openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+(
+    cd "$SECRETS"
+    $new -subj /CN=authority -addext basicConstraints=critical,CA:TRUE -keyout authority.key -out authority.pem
+    $new -subj /CN=balancer -addext subjectAltName=DNS:balancer -addext basicConstraints=critical,CA:FALSE \
+        -CA authority.pem -CAkey authority.key -keyout server.key -out server.pem
+) 2>/dev/null
+chmod 755 "$logs" "$SECRETS"
+chmod 777 "$SECRETS"
+docker run --rm --network none -v "$SECRETS:/secrets" -e HEARKEN_TOKENS_FILE=/secrets/tokens.toml hearken-server \
+    token create --name alice >"$SECRETS/alice.token"
+chmod 755 "$SECRETS"
+chmod 644 "$SECRETS"/*
+options+=(-f docker-compose.tls.yml)
+compose up --detach --no-build --wait --wait-timeout "$READY_WITHIN_S" --scale hearken=1 ||
+    fail "not healthy after $READY_WITHIN_S s"
+sleep 3
+with_tls() { # further options of docker compose run, then those of transcribe
+    compose run --rm -T -v "$SECRETS/authority.pem:/authority.pem:ro" "$@"
+}
+with_tls -e HEARKENCLIENT_TOKEN="$(cat "$SECRETS/alice.token")" client transcribe --server balancer:50051 \
+    --root-certificates /authority.pem rain.wav | cmp - "$logs/one" || fail "with TLS and a token"
+if with_tls client transcribe --server balancer:50051 --root-certificates /authority.pem rain.wav; then
+    fail "served without a token"
+fi
+if transcribe rain.wav; then fail "served without TLS"; fi
+
 step "everything stops in order"
-containers=$(compose ps --all -q)
+containers=$(compose ps --all -q hearken balancer)
 began=$SECONDS
-compose stop
+compose --profile demo --profile observability stop
 echo "stopped in $((SECONDS - began)) s"
 for container in $containers; do
     docker inspect --format '{{.Name}}: exit code {{.State.ExitCode}}' "$container"
     [ "$(docker inspect --format '{{.State.ExitCode}}' "$container")" = 0 ] || fail "it did not stop as told"
 done
-compose --profile demo down --volumes --remove-orphans
+compose --profile demo --profile observability down --volumes --remove-orphans
 
 step "verified"

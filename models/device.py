@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from models.errors import DeviceError, DeviceLost, OutOfMemory
+from models.missing_gpu import missing_piece
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,7 @@ def open_device(name: str) -> torch.device:
         raise DeviceError(f"{name!r} is not supported; use auto, cpu, cuda or cuda:N")
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise DeviceError(
-                f"{name!r} was asked for, but no CUDA device is usable: check the driver, and in a container the "
-                "NVIDIA container toolkit and --gpus; or use HEARKEN_DEVICE=cpu"
-            )
+            raise DeviceError(f"{name!r} was asked for, but {missing_piece()}; or use HEARKEN_DEVICE=cpu")
         if (device.index or 0) >= torch.cuda.device_count():
             raise DeviceError(f"{name!r} was asked for, but there are {torch.cuda.device_count()} CUDA device(s)")
     return device

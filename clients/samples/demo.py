@@ -1,12 +1,15 @@
 """The demonstration: starts a server, speaks recordings to it at the speed of speech, and shows what it hears when.
 
-    python clients/samples/demo.py [RECORDING...]     (`make demo`, `make demo AUDIO=recording.wav`)
+    python clients/samples/demo.py [RECORDING...]                  (`make demo`, `make demo AUDIO=recording.wav`)
+    python clients/samples/demo.py --server HOST:PORT [RECORDING...]     (`make demo-remote SERVER=HOST:PORT`)
 
-Without arguments it takes the bundled recordings, whose words are known. Exits with 0, or with 1 and a sentence.
+    python clients/samples/demo.py --server HOST:PORT [RECORDING...]      (`make demo-remote SERVER=HOST:PORT`)
+the variable HEARKENCLIENT_TOKEN. Exits with 0, or with 1 and a sentence.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import os
 import signal
@@ -16,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -67,12 +70,22 @@ class Session:
 
 def main(arguments: list[str]) -> int:
     """Runs the demonstration and gives the exit code."""
+    parser = argparse.ArgumentParser(prog="demo.py")
+    parser.add_argument("recordings", nargs="*", type=Path, metavar="RECORDING")
+    parser.add_argument("--server", metavar="HOST:PORT", help="use this one")
+    parser.add_argument("--root-certificates", metavar="FILE", help="PEM file of the server's authorities, for TLS")
+    chosen = parser.parse_args(arguments)
     console = Console(highlight=False)
-    known = {} if arguments else known_texts()
-    recordings = [Path(argument) for argument in arguments] or [BUNDLED / name for name in known]
+    known = {} if chosen.recordings else known_texts()
+    recordings = chosen.recordings or [BUNDLED / name for name in known]
+    token = os.environ.get("HEARKENCLIENT_TOKEN") if chosen.server else None
+    server = nullcontext(chosen.server) if chosen.server else running_server(console)
     try:
         audio = [hearken.AudioFile(path, pace=1.0) for path in recordings]
-        with running_server(console) as address, hearken.Client(address) as client:
+        with (
+            server as address,
+            hearken.Client(address, root_certificates=chosen.root_certificates, token=token) as client,
+        ):
             for path, recording in zip(recordings, audio, strict=True):
                 length = f", {recording.duration_s:.1f} s" if recording.duration_s else ""
                 console.print(f"\n[bold]{path.name}[/]{length}, at the speed of speech:")

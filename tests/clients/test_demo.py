@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
 import wave
@@ -138,3 +139,23 @@ def test_a_missing_recording_is_told_before_a_server_is_started(tmp_path: Path) 
     result = demo(tmp_path, tmp_path / "none.wav", "broken")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == f"the demonstration failed: {tmp_path / 'none.wav'}: No such file or directory\n"
+
+
+def test_a_server_that_runs_already_is_used_and_left_running(tmp_path: Path, recording: Path) -> None:
+    program = tmp_path / "service.py"
+    program.write_text(SERVICE)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = ENVIRONMENT | {"SCENARIO": "good", "HEARKEN_PORT": str(port)}
+    with subprocess.Popen([sys.executable, program], env=environment) as server:
+        ran = subprocess.run(
+            [sys.executable, SAMPLES / "demo.py", "--server", f"127.0.0.1:{port}", recording],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "\nthe rain has stopped at last\n" in ran.stdout and "starting a server" not in ran.stdout
+        assert server.poll() is None
+        server.terminate()
