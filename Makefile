@@ -11,7 +11,7 @@ SERVER ?= localhost:50051
 RECIPE ?= models/training/recipes/english.toml
 RUN ?= runs/english
 
-.PHONY: soak chaos audit docker demo demo-remote test serve check bench protos train evaluate format clean
+.PHONY: fuzz soak chaos audit docker demo demo-remote test serve check bench protos train evaluate format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -48,6 +48,10 @@ audit: $(VENV)/.dev ## known weaknesses of the packages in constraints.txt; need
 
 bench: $(VENV)/.dev ## streams in real time and the throughput of recordings, on a server of its own (STREAMS="4 16 64" DEVICE=cpu)
 	$(BIN)/python tests/benchmarks/bench.py --streams "$(STREAMS)" --device $(DEVICE) $(if $(RECORDINGS),--speech $(RECORDINGS))
+
+fuzz: $(VENV)/.dev ## look for bytes that break the decoders or the converters, for MINUTES
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 protos: $(VENV)/.dev ## generate the gRPC stubs
 	$(BIN)/python protos/generate.py
