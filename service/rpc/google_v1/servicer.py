@@ -19,6 +19,7 @@ from service.rpc.google_v1 import convert, messages
 from service.rpc.google_v1.errors import said_by_google
 from service.rpc.google_v1.operations import Operations, Progress, operation
 from service.rpc.google_v1.responses import Writer
+from service.rpc.handlers import streaming, unary
 from service.rpc.interceptors import caller_of
 from service.session import Session
 
@@ -41,13 +42,11 @@ class GoogleSpeech:
         """What a server needs to serve them. The official package has no servicer to inherit from."""
         messages.describe_service()
         speech = {
-            "Recognize": _unary(self.recognize, messages.RecognizeRequest),
-            "LongRunningRecognize": _unary(self.long_running_recognize, messages.LongRunningRecognizeRequest),
-            "StreamingRecognize": grpc.stream_stream_rpc_method_handler(
-                self.streaming_recognize, messages.StreamingRecognizeRequest.FromString, _serialized
-            ),
+            "Recognize": unary(self.recognize, messages.RecognizeRequest),
+            "LongRunningRecognize": unary(self.long_running_recognize, messages.LongRunningRecognizeRequest),
+            "StreamingRecognize": streaming(self.streaming_recognize, messages.StreamingRecognizeRequest),
         }
-        operations = {"GetOperation": _unary(self.get_operation, messages.GetOperationRequest)}
+        operations = {"GetOperation": unary(self.get_operation, messages.GetOperationRequest)}
         return (
             grpc.method_handlers_generic_handler(messages.SPEECH, speech),
             grpc.method_handlers_generic_handler(messages.OPERATIONS, operations),
@@ -136,15 +135,6 @@ async def _recognized(
     with opened:
         results = [result async for update in session.recognize(pieces()) for result in update.results]
     return writer.long_running(results)
-
-
-def _unary(method: Any, request: Any) -> grpc.RpcMethodHandler[Any, Any]:
-    return grpc.unary_unary_rpc_method_handler(method, request.FromString, _serialized)
-
-
-def _serialized(message: Any) -> bytes:
-    data: bytes = message.SerializeToString()
-    return data
 
 
 def _owner(context: Context) -> str | None:

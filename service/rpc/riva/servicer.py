@@ -14,6 +14,7 @@ import grpc
 
 from service.rpc.calls import Calls, only
 from service.rpc.errors import status_of_errors
+from service.rpc.handlers import streaming, unary
 from service.rpc.riva import convert, messages
 from service.rpc.riva.responses import Writer, described
 
@@ -32,11 +33,9 @@ class RivaSpeech:
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """What a server needs to serve it."""
         methods = {
-            "Recognize": _unary(self.recognize, messages.RecognizeRequest),
-            "StreamingRecognize": grpc.stream_stream_rpc_method_handler(
-                self.streaming_recognize, messages.StreamingRecognizeRequest.FromString, _serialized
-            ),
-            "GetRivaSpeechRecognitionConfig": _unary(self.get_config, messages.ConfigRequest),
+            "Recognize": unary(self.recognize, messages.RecognizeRequest),
+            "StreamingRecognize": streaming(self.streaming_recognize, messages.StreamingRecognizeRequest),
+            "GetRivaSpeechRecognitionConfig": unary(self.get_config, messages.ConfigRequest),
         }
         return (grpc.method_handlers_generic_handler(messages.RIVA, methods),)
 
@@ -83,15 +82,6 @@ class RivaSpeech:
     async def _audio_pieces(self, requests: AsyncIterator[Any]) -> AsyncIterator[bytes]:
         async for request in requests:
             yield convert.audio_of(request, max_bytes=self._calls.settings.max_message_bytes)
-
-
-def _unary(method: Any, request: Any) -> grpc.RpcMethodHandler[Any, Any]:
-    return grpc.unary_unary_rpc_method_handler(method, request.FromString, _serialized)
-
-
-def _serialized(message: Any) -> bytes:
-    data: bytes = message.SerializeToString()
-    return data
 
 
 def _id_of(request: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +49,13 @@ def streamed(
 
 def results_of(responses: list[Any]) -> list[Any]:
     return [result for response in responses for result in response.results]
+
+
+def make_certificate(certificate: Path, key: Path) -> None:
+    """For localhost; its own authority."""
+    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", "-x509", *ec, *files], check=True, capture_output=True)
 
 
 async def failure_of(call: Callable[..., Any], *arguments: Any, **keywords: Any) -> GoogleAPICallError:
@@ -243,9 +252,7 @@ async def test_a_full_server_is_not_tried_again(serve: Any, fakes: ModuleType) -
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
 async def test_it_streams_over_tls_with_a_token(serve: Any, fakes: ModuleType, tmp_path: Path) -> None:
     certificate, key, tokens = tmp_path / "server.pem", tmp_path / "server.key", tmp_path / "tokens.toml"
-    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(["openssl", "req", "-x509", *ec, *files], check=True, capture_output=True)
+    make_certificate(certificate, key)
     token = create_token(tokens, "alice", frozenset(Scope), None, None)
     config = speech.StreamingRecognitionConfig(config=CONFIG)
     tls = {"tls_certificate": str(certificate), "tls_key": str(key)}
@@ -280,3 +287,31 @@ async def test_an_operation_is_its_tokens_own(serve: Any, fakes: ModuleType, tmp
         name = {"name": operation.operation.name}
         assert (await asyncio.to_thread(client.get_operation, name, metadata=bearer(alice))).name == name["name"]
         assert isinstance(await failure_of(client.get_operation, name, metadata=bearer(bob)), NotFound)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
+async def test_it_needs_nothing_but_an_endpoint_and_an_api_key(serve: Any, fakes: ModuleType, tmp_path: Path) -> None:
+    """As users of Google's library connect, TLS included; the authority comes from gRPC's own environment variable."""
+    certificate, key, tokens = tmp_path / "server.pem", tmp_path / "server.key", tmp_path / "tokens.toml"
+    make_certificate(certificate, key)
+    token = create_token(tokens, "alice", frozenset(Scope), None, None)
+    program = f"""
+from google.cloud import speech
+client = speech.SpeechClient(client_options={{"api_endpoint": ENDPOINT, "api_key": {token!r}}})
+config = speech.RecognitionConfig(encoding="LINEAR16", sample_rate_hertz=16_000, language_code="en-US")
+audio = speech.RecognitionAudio(content={fakes.SPEECH!r})
+print(client.recognize(config=config, audio=audio).results[0].alternatives[0].transcript)
+"""
+    environment = {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(certificate)}
+    async with serve(tls_certificate=str(certificate), tls_key=str(key), tokens_file=str(tokens)) as running:
+        endpoint = f"localhost:{running.server.port}"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program.replace("ENDPOINT", repr(endpoint)),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert out.decode().strip() == "w1", errors.decode()
