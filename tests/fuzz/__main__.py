@@ -16,7 +16,7 @@ _INSTRUMENTED = ["models.audio", "models.text", "models.decoding.phrases", "mode
 _LONGEST_INPUT_BYTES = 20_000
 _SLOWEST_INPUT_S = 20
 _MOST_MEMORY_MB = 4_000
-_TARGETS = ("audio", "requests")
+_TARGETS = ("audio", "opus", "requests")
 _FAULTS = Path("runs/fuzz")
 
 

@@ -1,7 +1,7 @@
 """What any bytes may do: be recognized, or be refused with a listed status and one sentence. Nothing else.
 
-Two targets: the decoders of audio, and the converters of all three APIs with everything that looks at options before a
-stream is opened. A target that raises has found a fault.
+The targets: the decoders of audio; Opus packets, which damage would not get past Ogg's checksums; and the converters of
+all three APIs with everything that looks at options before a stream is opened. A target that raises has found a fault.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from riva.client.proto import riva_asr_pb2 as riva
 
 from hearken.v1 import speech_pb2 as pb
 from models.audio import AudioDecoder
+from models.audio.ogg import OggReader, write_file
 from models.errors import HearkenError
 from models.final_pass import final_pass_of
 from models.package import DecodingConfig
@@ -34,6 +35,8 @@ MOST_SAMPLES_OF_A_BYTE = 16_000
 """The strongest compression: a FLAC frame of 14 bytes may hold 65,535 equal samples, at 8 kHz twice as many of ours."""
 _SPOKEN = ("on", "march", "third", "the", "damn", "train", "cost", "twenty", "one", "dollars")
 
+_OPUS_HEAD_BYTES = 11  # without its magic
+_OPUS_PACKET_SAMPLES = 960
 _ENCODINGS = tuple(Encoding)
 _RATES_HZ = (0, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 7_999)
 
@@ -72,6 +75,18 @@ def decode_audio(data: bytes) -> None:
     except HearkenError as error:
         _check_said(said_of(error), error)
     assert samples <= MOST_SAMPLES_OF_A_BYTE * (1 + len(audio)), f"{samples} samples of {len(audio)} bytes"
+
+
+def decode_opus(data: bytes) -> None:
+    """The fields of an Opus header, then packets, each behind its length; in an Ogg file whose checksums are right."""
+    head, rest = data[:_OPUS_HEAD_BYTES], data[_OPUS_HEAD_BYTES:]
+    packets = []
+    while rest:
+        packets.append(rest[1 : 1 + rest[0]])
+        rest = rest[1 + rest[0] :]
+    positions = [_OPUS_PACKET_SAMPLES * number for number in range(1, len(packets) + 1)]
+    file = write_file([b"OpusHead" + head, b"OpusTags" + bytes(8)], packets, positions)
+    decode_audio(bytes([0, 0, 0, 20]) + file)
 
 
 def convert_request(data: bytes) -> None:
@@ -132,12 +147,16 @@ _REQUESTS: tuple[tuple[Callable[[bytes], Any], Callable[[Any], Options], Callabl
     ),
 )
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"audio": decode_audio, "requests": convert_request}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "audio": decode_audio,
+    "opus": decode_opus,
+    "requests": convert_request,
+}
 
 
 def seeds_of(target: str) -> list[bytes]:
     """Inputs to begin with: whole ones, which are to be changed."""
-    return _audio_seeds() if target == "audio" else _request_seeds()
+    return {"audio": _audio_seeds, "opus": _opus_seeds, "requests": _request_seeds}[target]()
 
 
 def _audio_seeds() -> list[bytes]:
@@ -148,6 +167,18 @@ def _audio_seeds() -> list[bytes]:
             file = io.BytesIO()
             soundfile.write(file, np.tile(noise[:, None], channels), 16_000, format=container, subtype=subtype)
             seeds += [bytes([0, 0, 0, cut]) + file.getvalue() for cut in (10, 200)]
+    return seeds
+
+
+def _opus_seeds() -> list[bytes]:
+    seeds = []
+    for channels in (1, 2):
+        file = io.BytesIO()
+        noise = np.random.default_rng(0).normal(0, 1_000, (4_000, channels)).astype("<i2")
+        soundfile.write(file, noise, 16_000, format="OGG", subtype="OPUS")
+        head, _, *packets = [packet for page in OggReader().accept(file.getvalue()) for packet in page.packets]
+        behind = b"".join(bytes([len(packet)]) + packet for packet in packets if len(packet) < 256)
+        seeds.append(head.removeprefix(b"OpusHead") + behind)
     return seeds
 
 
