@@ -74,6 +74,11 @@ _REST_OF_REQUEST_BYTES = 64 * 1024
 _MORE_CALLS = 1000
 """Calls at a time beyond the streams: of those who watch the health, and of those who wait to be refused."""
 
+_MORE_CALLS_PER_CONNECTION = 100
+"""As many streams as the server takes may share a connection, and so many more are refused in words."""
+
+_PENDING_CALLS = 5000
+
 _ALIVE_S = 5.0
 """An event loop that answers nothing for so long hangs."""
 
@@ -388,8 +393,12 @@ def _grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.server_handshake_timeout_ms", round(settings.handshake_timeout_s * 1000)),
         ("grpc.max_metadata_size", settings.max_header_bytes),
         ("grpc.absolute_max_metadata_size", settings.max_header_bytes),
-        # As many streams as calls are answered at all: one connection may belong to a balancer.
-        ("grpc.max_concurrent_streams", settings.max_streams + _MORE_CALLS),
+        # Also those count that were cancelled and are not cleared away yet: this is what holds back a rapid reset.
+        ("grpc.max_concurrent_streams", settings.max_streams + _MORE_CALLS_PER_CONNECTION),
+        # Calls that wait for the event loop. Beyond the first number gRPC ends some at random with CANCELLED, beyond
+        # the second all; its own 1000 and 3000 would let a few bad connections push out good callers.
+        ("grpc.server.max_pending_requests", _PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS),
         # Also of connections without a call, which otherwise could be left open by the thousand.
         ("grpc.keepalive_time_ms", round(settings.keepalive_interval_s * 1000)),
         ("grpc.keepalive_timeout_ms", round(settings.keepalive_timeout_s * 1000)),

@@ -15,13 +15,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hearken import AsyncClient, AuthenticationFailed
+from hearken import AsyncClient, AuthenticationFailed, ConnectionFailed
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _CONTINUATION = 0, 1, 3, 4, 6, 9
 _END_HEADERS = 0x4
 _CANCEL = 8
 METHOD = b"/hearken.v1.Speech/StreamingRecognize"
+OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
+"""Otherwise gRPC lets all clients of a process, good and bad, use the same one."""
+
 _CLOSED_S = 20.0
 
 
@@ -244,13 +247,19 @@ async def wrong_tokens(address: str, count: int, a_second: float, **connection: 
         await asyncio.sleep(max(0.0, began_s + number / a_second - time.monotonic()))
         try:
             await client.models(timeout_s=None)
-        except AuthenticationFailed:
+        except (AuthenticationFailed, ConnectionFailed):  # also where the connection has too many calls
             refused += 1
 
     async with contextlib.AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(
-                AsyncClient(address, token=f"hearken_{number:043}", reconnect=None, **connection)
+                AsyncClient(
+                    address,
+                    token=f"hearken_{number:043}",
+                    reconnect=None,
+                    channel_options=OWN_CONNECTION,
+                    **connection,
+                )
             )
             for number in range(8)
         ]

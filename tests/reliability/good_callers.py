@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from attacks import OWN_CONNECTION
+
 from hearken import AsyncClient, HearkenError
 
 RATE_HZ = 16_000
@@ -87,7 +89,7 @@ async def keep_speaking(
 
     async def seat(number: int) -> None:
         turn = number
-        async with AsyncClient(address, reconnect=None, **connection) as client:
+        async with AsyncClient(address, reconnect=None, channel_options=OWN_CONNECTION, **connection) as client:
             await asyncio.sleep(number / streams)
             while turn == number or not done.is_set():
                 audio, wanted = recordings[turn % len(recordings)]
