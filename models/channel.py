@@ -6,8 +6,8 @@ decoding of audio bytes the Stream's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,12 +17,12 @@ from models.acoustic.state import STEP_FRAMES, AcousticState, ChunkShape
 from models.activity import SpeechActivity
 from models.blanks import BlankEndpointer
 from models.decoding.confidence import calibrated
-from models.decoding.greedy import greedy_ids
+from models.decoding.interim import InterimSearch, InterimText
 from models.endpointing import Endpointer, SpeechDetector
 from models.features import FRAMES_PER_SECOND, LogMel, StreamingFeatures
 from models.package import DecodingConfig
 from models.types import Alternative, RecognitionOptions, Result, SpeechEvent, SpeechEventType
-from models.vocabulary import BLANK, Vocabulary
+from models.vocabulary import BLANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,15 @@ class FinalJob:
 
 @dataclass(frozen=True, slots=True)
 class ChannelParts:
-    """What every channel of a stream is made with. output_s: from one output of the acoustic model to the next."""
+    """What every channel of a stream is made with.
+
+    interim: gives the search for the interim text of a new utterance. output_s: from one output of the acoustic model
+    to the next.
+    """
 
     log_mel: LogMel
     shape: ChunkShape
-    vocabulary: Vocabulary
+    interim: Callable[[], InterimSearch]
     initial_state: AcousticState
     tuning: DecodingConfig
     output_s: float
@@ -69,9 +73,9 @@ class Heard:
 class _Utterance:
     """The utterance in progress.
 
-    start_frame: in the stream. blanks: what finds its end in the outputs, if the caller wants that. step: next one to
-    compute. ids: greedy symbols so far. ids_log_prob: the sum of their log probabilities. end: its length in frames,
-    once known. log_probs: of the whole-utterance pass, once it has run.
+    start_frame: in the stream. blanks: what finds its end in the outputs, if the caller wants that. search: for interim
+    text, if the caller wants that. step: next one to compute. shown: its interim text so far. end: its length in
+    frames, once known. log_probs: of the whole-utterance pass, once it has run.
     """
 
     number: int
@@ -79,10 +83,9 @@ class _Utterance:
     state: AcousticState
     endpointer: Endpointer
     blanks: BlankEndpointer | None
+    search: InterimSearch | None
     step: int = 0
-    ids: list[int] = field(default_factory=list)
-    ids_log_prob: float = 0.0
-    last_symbol: int = BLANK
+    shown: str = ""
     end: int | None = None
     log_probs: Tensor | None = None
 
@@ -174,23 +177,24 @@ class Channel:
         return ChunkJob(window, utterance.state, shape)
 
     def absorb_chunk(self, log_probs: Tensor, state: AcousticState) -> list[Result]:
-        """Takes a chunk's log probabilities [outputs, V] and the state after it; an interim result if the text grew."""
+        """Takes a chunk's log probabilities [outputs, P] of phones and the state after it.
+
+        Gives an interim result if the text is another one now.
+        """
         utterance = self._utterance
-        new = greedy_ids(log_probs, utterance.last_symbol)
-        utterance.last_symbol = int(log_probs[-1].argmax())
-        utterance.ids += (symbol for _, symbol in new)
-        utterance.ids_log_prob += sum(float(log_probs[at]) for at in new)
         utterance.state = state
         utterance.step += self._parts.shape.chunk_steps
         self._recognized_frames = utterance.start_frame + utterance.step * STEP_FRAMES
         if utterance.blanks is not None:
             self._find_end_in(log_probs, utterance.blanks)
-        is_nearly_over = utterance.blanks is not None and utterance.blanks.is_nearly_over
-        if not self._options.interim or not (new or (is_nearly_over and utterance.ids)):
+        if utterance.search is None:
             return []
-        text = self._parts.vocabulary.decode(utterance.ids)
-        result = self._result((Alternative(text),), is_final=False, end_frame=utterance.step * STEP_FRAMES)
-        return [replace(result, stability=1.0) if is_nearly_over else result]
+        interim = utterance.search.accept(log_probs)
+        is_nearly_over = utterance.blanks is not None and utterance.blanks.is_nearly_over
+        if not interim.words or (interim.text == utterance.shown and not is_nearly_over):
+            return []
+        utterance.shown = interim.text
+        return [self._interim_result(interim, is_nearly_over=is_nearly_over)]
 
     def absorb_final_pass(self, log_probs: Tensor) -> None:
         """Takes the whole-utterance pass's log probabilities [outputs, P] of phones."""
@@ -201,7 +205,7 @@ class Channel:
         utterance = self._utterance
         assert utterance.end is not None
         spoken = bool(alternatives) and bool(alternatives[0].transcript)
-        results = [self._result(alternatives, is_final=True, end_frame=utterance.end)] if spoken else []
+        results = [self._final_result(alternatives, utterance.end)] if spoken else []
         self._recognized_frames = utterance.start_frame + utterance.end
         self._frames = self._frames[utterance.end :].clone()
         self._decided = self._decided[utterance.end :]
@@ -269,27 +273,31 @@ class Channel:
     def _new_utterance(self, number: int, start_frame: int) -> _Utterance:
         options = self._options.endpointing
         blanks = None if options.blanks is None else BlankEndpointer(options.blanks, self._parts.output_s)
-        return _Utterance(number, start_frame, self._parts.initial_state, Endpointer(options), blanks)
+        search = self._parts.interim() if self._options.interim else None
+        return _Utterance(number, start_frame, self._parts.initial_state, Endpointer(options), blanks, search)
 
-    def _result(self, alternatives: tuple[Alternative, ...], *, is_final: bool, end_frame: int) -> Result:
+    def _interim_result(self, interim: InterimText, *, is_nearly_over: bool) -> Result:
+        utterance, tuning = self._utterance, self._parts.tuning
+        stability = calibrated(interim.log_prob, tuning.stability_scale, tuning.stability_offset)
+        return Result(
+            alternatives=(Alternative(interim.text),),
+            is_final=False,
+            start_s=utterance.start_frame / FRAMES_PER_SECOND,
+            end_s=self._recognized_frames / FRAMES_PER_SECOND,
+            utterance=utterance.number,
+            stability=1.0 if is_nearly_over else stability,
+            channel_tag=self._tag,
+            committed_chars=interim.committed_chars,
+        )
+
+    def _final_result(self, alternatives: tuple[Alternative, ...], end_frame: int) -> Result:
         start = self._utterance.start_frame
         return Result(
             alternatives=alternatives,
-            is_final=is_final,
+            is_final=True,
             start_s=start / FRAMES_PER_SECOND,
             end_s=(start + end_frame) / FRAMES_PER_SECOND,
             utterance=self._utterance.number,
-            stability=1.0 if is_final else self._stability(),
+            stability=1.0,
             channel_tag=self._tag,
-            committed_chars=0 if is_final else _whole_words(alternatives[0].transcript),
         )
-
-    def _stability(self) -> float:
-        tuning, utterance = self._parts.tuning, self._utterance
-        mean = utterance.ids_log_prob / len(utterance.ids)
-        return calibrated(mean, tuning.stability_scale, tuning.stability_offset)
-
-
-def _whole_words(text: str) -> int:
-    """The number of characters before the last word, which may still grow; letters are only ever appended."""
-    return max(0, text.rfind(" "))

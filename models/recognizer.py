@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,10 +26,9 @@ from models.device import computes_bfloat16, failures_of, held_memory_bytes, ope
 from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
 from models.final_pass import final_pass_of
-from models.package import SELF_TEST, UNITS, WEIGHTS, ModelCard, Package, open_package
+from models.package import SELF_TEST, WEIGHTS, ModelCard, Package, open_package
 from models.stream import Stream
 from models.types import Alternative, AudioFormat, RecognitionOptions, Result
-from models.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +40,11 @@ class Recognizer:
         """decoder_processes: for beam searches; 0: in the calling thread."""
         self._package = package
         self._device = device
-        self._vocabulary = Vocabulary(package.path(UNITS))
         self._model = load_model(package, device)
         self._log_mel = LogMel(package.config.features)
-        self._decoder: BeamDecoder | DecoderPool = (
-            DecoderPool(package.folder, decoder_processes) if decoder_processes else BeamDecoder(package)
-        )
+        pool = DecoderPool(package.folder, decoder_processes) if decoder_processes else None
+        self._search = BeamDecoder(package)
+        self._decoder: BeamDecoder | DecoderPool = pool or self._search
         self._initial_state = self._model.initial_state()
         self._reduced = computes_bfloat16(device)  # for interim results; final ones are float32 everywhere
         log.info("interim results on %s are computed in %s", device, "bfloat16" if self._reduced else "float32")
@@ -106,7 +105,9 @@ class Recognizer:
         if options.endpointing.single_utterance and audio.separate_channels:
             raise InvalidOptions("single_utterance and separate_channels exclude each other; leave one of them unset")
         tuning = self._package.config.decoding
-        parts = ChannelParts(self._log_mel, shape, self._vocabulary, self._initial_state, tuning, self._model.output_s)
+        output_s = self._model.output_s
+        interim = partial(self._search.interim, output_s=output_s)
+        parts = ChannelParts(self._log_mel, shape, interim, self._initial_state, tuning, output_s)
         return Stream(audio, options, parts, final_pass_of(options, tuning))
 
     @torch.inference_mode()
@@ -169,7 +170,7 @@ class Recognizer:
         return sum(stream.received_s for stream in streams)
 
     def _chunk_pass(self, jobs: Sequence[tuple[int, ChunkJob]]) -> dict[int, tuple[Tensor, AcousticState]]:
-        """Numbered jobs -> log probabilities [outputs, V] on the CPU and the state after, by number."""
+        """Numbered jobs -> log probabilities [outputs, P] on the CPU and the state after, by number."""
         by_shape: dict[ChunkShape, list[tuple[int, ChunkJob]]] = defaultdict(list)
         for number, job in jobs:
             by_shape[job.shape].append((number, job))

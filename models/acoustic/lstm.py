@@ -186,12 +186,12 @@ class AcousticModel(nn.Module):
     def forward_chunk(self, window: Tensor, state: AcousticState, shape: ChunkShape) -> tuple[Tensor, AcousticState]:
         """One chunk of each of B streams. window [B, shape.window_frames, F]: the frames `shape.window_of(step)`.
 
-        Returns log probabilities of the chunk's letters [B, C * outputs_per_step, V] and the state at its end.
+        Returns log probabilities of the chunk's phones [B, C * outputs_per_step, P] and the state at its end.
         """
         x = self.subsampling(window).unsqueeze(1)
         lengths = torch.full(x.shape[:2], shape.window_steps, device=x.device)
         out, state = self._layers_over_windows(x, lengths, shape.chunk_steps, state)
-        return self._log_probs(self.head, out[:, 0, : shape.chunk_steps]), state
+        return self._log_probs(self.phone_head, out[:, 0, : shape.chunk_steps]), state
 
     def initial_state(self, batch: int = 1) -> AcousticState:
         """The state before the first chunk of `batch` streams."""

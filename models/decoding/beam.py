@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.decoding.hints import HintedLexicon, PhoneIds, SearchWeights, add_phrases
+from models.decoding.interim import InterimSearch, interim_tuning
 from models.decoding.phrases import HintedWord, Phrase
 from models.decoding.spelling import SpellingRules
+from models.decoding.timed_words import TimedWord
 from models.decoding.word_model import WordModel
 from models.errors import PackageError
 from models.package import LANGUAGE_MODEL, LEXICON, SPELLING, DecodingConfig, Package
@@ -30,19 +32,6 @@ _NEVER = -1e9
 _MAX_HOMOPHONES = 6
 _IMPOSSIBLE = float("-inf")
 _KEPT_SEARCHES = 8  # of callers with wishes of their own
-
-
-@dataclass(frozen=True, slots=True)
-class TimedWord:
-    """A word with the model outputs at which its first and its last phone begin.
-
-    log_prob: mean over its phones of the log probability that the acoustic model gave them.
-    """
-
-    text: str
-    first_output: int
-    last_output: int
-    log_prob: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +73,7 @@ class BeamDecoder:
         self._package = package
         self._phone_ids = {phone: number for number, phone in enumerate(package.config.phones, start=1)}
         self._silence = 1 + len(package.config.phones)
+        self._columns = [*range(self._silence), BLANK]  # the phone of each
         self._words = WordModel(package.path(LANGUAGE_MODEL), (word for word, _ in lexicon))
         self._trie = self._trie_of(lexicon)
         self._pronunciations: dict[str, list[PhoneIds]] = defaultdict(list)
@@ -102,12 +92,11 @@ class BeamDecoder:
         """
         own = self._package.config.decoding
         search = self._search(tuning or own, hints) if hints or tuning not in (None, own) else self._tuned
-        emissions = F.pad(log_probs, (0, 1), value=_NEVER)
-        emissions[:, BLANK] -= (tuning or own).blank_penalty
-        phones = [*range(self._silence), BLANK]  # of each column
+        emissions = _emissions(log_probs, tuning or own)
+        phones = self._columns
         if search.hinted is not None:
             emissions = torch.cat([emissions, search.hinted.columns(log_probs)], dim=1)
-            phones += search.hinted.phones.tolist()
+            phones = [*phones, *search.hinted.phones.tolist()]
         hypotheses: dict[str, Hypothesis] = {}
         worst = _IMPOSSIBLE
         for result in search.decoder.decode(emissions.data_ptr(), *emissions.shape):
@@ -115,15 +104,23 @@ class BeamDecoder:
                 break
             # Both hold an extra entry before the first and after the last output.
             path, ends = result.tokens[1:-1], result.words[1:-1]
-            said = log_probs[
-                torch.arange(len(path)), torch.tensor([phones[symbol] for symbol in path], dtype=torch.long)
-            ]
-            hypothesis = Hypothesis(self._timed_words(path, ends, said.tolist(), search.hinted), result.score)
+            said = _of_path(log_probs, path, phones)
+            hypothesis = Hypothesis(self._timed_words(path, ends, said, search.hinted), result.score)
             hypotheses.setdefault(hypothesis.text, hypothesis)
             worst = result.score
         # flashlight orders hypotheses of one score by the addresses of their states, that is by chance. Homophones that
         # the quantized language model holds for equally likely have one score.
         return sorted(hypotheses.values(), key=lambda own: (-own.score, own.text))[:count]
+
+    def interim(self, *, output_s: float) -> InterimSearch:
+        """The search for the interim text of a new utterance. output_s: from one output of the model to the next."""
+        tuning = interim_tuning(self._package.config.decoding)
+        return InterimSearch(
+            self._decoder(tuning, self._trie),
+            lambda log_probs: _emissions(log_probs, tuning),
+            lambda path, ends, log_probs: self._timed_words(path, ends, _of_path(log_probs, path, self._columns), None),
+            output_s=output_s,
+        )
 
     def pronounce(self, word: HintedWord) -> list[PhoneIds]:
         """How a word may be said: as the lexicon knows, letter by letter, or by the rules of spelling."""
@@ -207,6 +204,20 @@ class BeamDecoder:
         )
         words = self._words
         return LexiconDecoder(options, trie, words.n_grams, self._silence, BLANK, words.unknown, [], False)
+
+
+def _emissions(log_probs: Tensor, tuning: DecodingConfig) -> Tensor:
+    """[outputs, P] -> [outputs, P + 1], contiguous: what flashlight searches in."""
+    emissions = F.pad(log_probs, (0, 1), value=_NEVER)
+    emissions[:, BLANK] -= tuning.blank_penalty
+    return emissions
+
+
+def _of_path(log_probs: Tensor, path: Sequence[int], phones: Sequence[int]) -> list[float]:
+    """Log probabilities of a path's symbols. phones: of each column."""
+    symbols = torch.tensor([phones[symbol] for symbol in path], dtype=torch.long)
+    said: list[float] = log_probs[torch.arange(len(path)), symbols].tolist()
+    return said
 
 
 def _timed_word(text: str, phones: Sequence[_Phone]) -> TimedWord:

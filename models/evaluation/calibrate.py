@@ -19,13 +19,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from models.acoustic.state import STEP_S
 from models.decoding.beam import BeamDecoder
 from models.decoding.confidence import calibrated
-from models.decoding.greedy import greedy_ids
-from models.evaluation.emissions import chunked_letter_log_probs, phone_log_probs
-from models.package import UNITS, Package, find_package, open_package
+from models.evaluation.emissions import chunked_phone_log_probs, phone_log_probs
+from models.package import Package, find_package, open_package
 from models.training.data import Utterance, read_corpus
-from models.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,18 +76,16 @@ def word_samples(package: Package, utterances: Sequence[Utterance]) -> tuple[Flo
 
 
 def stability_samples(package: Package, utterances: Sequence[Utterance], latency_ms: int) -> tuple[Floats, Floats]:
-    """Mean log probability of each utterance's interim letters, and the share of its words that the final text has."""
-    decoder, vocabulary = BeamDecoder(package), Vocabulary(package.path(UNITS))
-    shape = package.config.latencies[latency_ms]
+    """Mean log probability of each utterance's interim words, and the share of them that the final text has."""
+    decoder, shape = BeamDecoder(package), package.config.latencies[latency_ms]
+    output_s = STEP_S / package.config.acoustic.outputs_per_step
     samples = []
-    for letters, emissions in zip(
-        chunked_letter_log_probs(package, utterances, shape), phone_log_probs(package, utterances), strict=True
+    for chunked, whole in zip(
+        chunked_phone_log_probs(package, utterances, shape), phone_log_probs(package, utterances), strict=True
     ):
-        new = greedy_ids(letters)
-        interim, final = vocabulary.decode([symbol for _, symbol in new]), decoder.decode(emissions)
-        if interim and final:
-            kept = right_words(final[0].text, interim)
-            samples.append((np.mean([float(letters[at]) for at in new]), np.mean(kept)))
+        interim, final = decoder.interim(output_s=output_s).accept(chunked), decoder.decode(whole)
+        if interim.words and final:
+            samples.append((interim.log_prob, np.mean(right_words(final[0].text, interim.text))))
     found = np.array(samples)
     return found[:, 0], found[:, 1]
 

@@ -21,9 +21,9 @@ def phone_log_probs(package: Package, utterances: Iterable[Utterance]) -> list[T
     return [emissions.phones[0] for emissions in _emissions(package, utterances, None)]
 
 
-def chunked_letter_log_probs(package: Package, utterances: Iterable[Utterance], shape: ChunkShape) -> list[Tensor]:
-    """[outputs, V] of each utterance, chunk by chunk as interim text comes from."""
-    return [emissions.letters[0] for emissions in _emissions(package, utterances, shape)]
+def chunked_phone_log_probs(package: Package, utterances: Iterable[Utterance], shape: ChunkShape) -> list[Tensor]:
+    """[outputs, P] of each utterance, chunk by chunk as interim text comes from."""
+    return [emissions.phones[0] for emissions in _emissions(package, utterances, shape)]
 
 
 @torch.inference_mode()

@@ -1,8 +1,8 @@
 """Error rates of a model package: `python -m models.evaluation.evaluate --data FOLDER`.
 
-Rows: the final result as a stream or a file gets it (endpointing, whole-utterance pass, language model), the same pass
-greedily without language model, and interim text at each latency. Below: how many words of interim results are taken
-back again in a minute of a stream.
+Rows: the final result as a stream or a file gets it (endpointing, whole-utterance pass, language model), interim text
+at each latency as it stands when the last chunk has come, and the letters of both passes greedily, without lexicon and
+language model. Below: how many words of interim results are taken back again in a minute of a stream.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from models.acoustic.lstm import Emissions
+from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
 from models.device import open_device, use_threads
 from models.evaluation.revoked import revoked_words
@@ -54,6 +55,7 @@ class _Evaluator:
         package = open_package(folder)
         self.recognizer = Recognizer(package, open_device(device))
         self.model = load_model(package, open_device(device))
+        self.decoder = BeamDecoder(package)
         self.vocabulary = Vocabulary(package.path(UNITS))
         self.log_mel = LogMel(package.config.features)
         self.latencies = package.config.latencies
@@ -69,7 +71,9 @@ class _Evaluator:
         texts[_GREEDY] = self._greedy(self.model(frames.unsqueeze(0), length))
         for latency_ms, shape in self.latencies.items():
             emissions = self.model(frames.unsqueeze(0), length, shape)
-            texts[f"interim at {latency_ms} ms, greedy"] = self._greedy(emissions)
+            search = self.decoder.interim(output_s=self.model.output_s)
+            texts[f"interim at {latency_ms} ms"] = search.accept(emissions.phones[0]).text
+            texts[f"chunks of {latency_ms} ms, greedy"] = self._greedy(emissions)
         return _Heard(texts, revoked_words(results))
 
     def _streamed(self, audio: bytes) -> list[Result]:

@@ -46,7 +46,7 @@ def test_chunk_by_chunk_equals_the_simulated_stream(
 ) -> None:
     streamed = stream(model, frames, shape)
     with torch.inference_mode():
-        simulated = model(frames, torch.tensor([FRAMES]), shape).letters
+        simulated = model(frames, torch.tensor([FRAMES]), shape).phones
     assert streamed.shape[1] > 0
     torch.testing.assert_close(streamed, simulated[:, : streamed.shape[1]], atol=1e-5, rtol=1e-4)
 
