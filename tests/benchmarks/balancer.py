@@ -2,8 +2,8 @@
 
     python tests/benchmarks/balancer.py --streams 50 --seconds 20       (needs haproxy on the PATH)
 
-The server is the fake of the tests, which recognizes nothing: it uses gRPC, conversion and the event loop. Audio is sent at
-the speed of speech, in packets of 100 ms. CPU time is of whole processes, for the client with its start.
+The server is the fake of the tests, which recognizes nothing: it uses gRPC, conversion and the event loop. Audio is
+sent at the speed of speech, in packets of 100 ms. CPU time is of whole processes, for the client with its start.
 """
 
 from __future__ import annotations
