@@ -72,6 +72,8 @@ STREAM_ID_KEY = "hearken-stream-id"
 """Of metadata."""
 
 _DETAILS_KEY = "grpc-status-details-bin"
+_QUOTING = InvalidRequest, InvalidAudio, InvalidOptions
+"""Their texts may quote what the caller sent, phrase hints for example, which is not for the log."""
 
 Said = tuple[grpc.StatusCode, str]
 """What a caller is told: a status and a sentence."""
@@ -120,8 +122,17 @@ def told(error: Exception, stream_id: str, say: Callable[[Exception], Said | Non
         text = f"an error in the server ended this request; its log says more about stream {stream_id}"
         return grpc.StatusCode.INTERNAL, text
     code, text = said
-    logger.info("stream %s: %s, %s", stream_id, code.name, text)
+    if isinstance(error, _QUOTING):
+        logger.info("stream %s: %s, %s", stream_id, code.name, _named(error))
+        logger.debug("stream %s: the caller is told: %s", stream_id, text)
+    else:
+        logger.info("stream %s: %s, %s", stream_id, code.name, text)
     return code, text
+
+
+def _named(error: Exception) -> str:
+    field = f" {error.field}" if isinstance(error, InvalidRequest) else ""
+    return f"{type(error).__name__}{field} (the text, at the level debug, may quote the caller)"
 
 
 def _retry_hint(error: Exception, code: grpc.StatusCode, text: str) -> tuple[tuple[str, bytes], ...]:
