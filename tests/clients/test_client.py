@@ -525,3 +525,11 @@ def _wait_until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < limit_s, "waited too long"
         time.sleep(0.01)
+
+
+def test_an_encoding_that_is_none_is_refused_with_those_that_there_are(server: Any) -> None:
+    with (
+        hearken.Client(server.address) as client,
+        pytest.raises(hearken.InvalidRequest, match=r"encoding is 'LINEAR16'; use one of Encoding\.LINEAR16, "),
+    ):
+        client.transcribe(b"", encoding="LINEAR16")  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypedDict
 
+from hearken._errors import InvalidRequest
 from hearken._results import SpeechEvent
 
 
@@ -151,3 +152,9 @@ class Options:
     single_utterance: bool = False
     no_speech_timeout_s: float | None = None
     on_event: Callable[[SpeechEvent], None] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InvalidRequest for what a type checker would have found and the server never sees."""
+        if not isinstance(self.encoding, Encoding | None):
+            names = ", ".join(f"Encoding.{encoding.name}" for encoding in Encoding)
+            raise InvalidRequest(f"encoding is {self.encoding!r}; use one of {names}")
