@@ -97,13 +97,13 @@ class GoogleSpeech:
         request_id, stream_id = _new_id()
         async with status_of_errors(context, self._calls.metrics, stream_id, said_by_google):
             audio, options = convert.recording_options(request, self._calls.sessions.recognizers)
-            self._operations.make_room()
             with ExitStack() as opened:
                 session = opened.enter_context(
                     self._calls.open_stream(
                         audio, options, context, stream_id=stream_id, method="google.LongRunningRecognize"
                     )
                 )
+                self._operations.make_room()
                 writer = Writer.of(request.config, language=session.language, request_id=request_id)
                 progress = Progress(secrets.token_hex(16), _owner(context), len(request.audio.content))
                 self._operations.start(
