@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(_: argparse.Namespace) -> int:
-    return app.run(load_settings())
+    app.run_and_exit(load_settings())
 
 
 def _version() -> str:

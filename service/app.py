@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -61,6 +61,9 @@ _BROKEN_GRACE_S = 5.0
 
 _LAST_RESULTS_S = 10.0
 """Time for the results of the audio that streams have sent until the drain ended them; at most a third of the grace."""
+
+_CLOSE_S = 2.0
+"""For the end of threads and decoder processes. What takes longer ends with the process."""
 
 _LAST_STATUS_S = 1.0
 """Time for the status of the last streams to get out. Health watchers, who never leave, are sent off after it."""
@@ -251,7 +254,8 @@ class Server:
         for facade in self._facades:
             await facade.close()
         self._sessions.close()
-        await self._hosting.close()
+        with contextlib.suppress(TimeoutError):  # nobody is here any more who could be harmed
+            await asyncio.wait_for(self._hosting.close(), _CLOSE_S)
         if self._loop_watch is not None:
             self._loop_watch.cancel()
         if self._monitoring is not None:
@@ -336,8 +340,19 @@ def run(settings: Settings, load: Load = load_recognizer, read_again: Callable[[
         log.close()
 
 
+def run_and_exit(
+    settings: Settings, load: Load = load_recognizer, read_again: Callable[[], Settings] = load_settings
+) -> NoReturn:
+    """As `run`; then ends the process, whatever threads and libraries still want to do: all callers are answered."""
+    code = run(settings, load, read_again)
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _interceptors(settings: Settings, metrics: Metrics, tracing: Tracing) -> list[grpc.aio.ServerInterceptor]:
-    inner = [TraceContext(tracing), Reading(metrics, idle_timeout_s=settings.idle_timeout_s)]
+    inner: list[grpc.aio.ServerInterceptor] = [Reading(metrics, idle_timeout_s=settings.idle_timeout_s)]
+    if settings.traces_endpoint:
+        inner.insert(0, TraceContext(tracing))
     if not settings.tokens_file:
         return inner
     path = Path(settings.tokens_file)

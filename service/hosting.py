@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from models.types import Result
+from service.background import in_background
 from service.engine import Recognizer, Stream
 from service.errors import StartError
 from service.lanes import Lanes
@@ -105,7 +106,7 @@ class Hosting(Generic[StreamT]):
 
     async def _closed(self, hosted: Hosted[StreamT]) -> None:
         name = hosted.recognizer.name
-        await asyncio.to_thread(hosted.close)
+        await in_background(hosted.close)
         del hosted
-        await asyncio.to_thread(gc.collect)  # what refers to itself, such as the errors of a fault, holds weights
+        await in_background(gc.collect)  # what refers to itself, such as the errors of a fault, holds weights
         logger.info("let go of model %s, whose last stream has ended", name)

@@ -43,18 +43,19 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
-def _headers(path: bytes = METHOD) -> bytes:
-    """A request's header block, in literals (RFC 7541): POST, http, path, authority, content-type, te."""
+def _headers(token: str = "") -> bytes:
+    """A header block, in literals (RFC 7541): POST, http, path, authority, content-type, te, perhaps authorization."""
 
     def text(value: bytes) -> bytes:
         return bytes([len(value)]) + value
 
     return (
         b"\x83\x86"
-        + b"\x04" + text(path)
+        + b"\x04" + text(METHOD)
         + b"\x01" + text(b"localhost")
         + b"\x0f\x10" + text(b"application/grpc")
         + b"\x00" + text(b"te") + text(b"trailers")
+        + (b"\x0f\x08" + text(f"Bearer {token}".encode()) if token else b"")
     )  # fmt: skip
 
 
@@ -224,13 +225,13 @@ async def endless_header(port: int, frames: int = 2000) -> Seen:
     return Seen(begun)
 
 
-async def half_open(port: int, messages: list[bytes]) -> Seen:
+async def half_open(port: int, messages: list[bytes], token: str = "") -> Seen:
     """A stream whose client vanishes without a word: the connection stays, and nobody answers on it.
 
     messages: the request messages that it sends before.
     """
     async with _connected(port) as (reader, writer):
-        await _send(writer, _PREFACE + _frame(_SETTINGS, 0, 0) + _frame(_HEADERS, _END_HEADERS, 1, _headers()))
+        await _send(writer, _PREFACE + _frame(_SETTINGS, 0, 0) + _frame(_HEADERS, _END_HEADERS, 1, _headers(token)))
         for message in messages:
             await _send(writer, _frame(_DATA, 0, 1, b"\x00" + struct.pack(">I", len(message)) + message))
         await _until_closed(reader)

@@ -63,12 +63,12 @@ class Row:
         return f"| {' | '.join(cells)} |"
 
 
-Fault = Callable[[Serving, float], Awaitable[str]]
-"""Does harm to a server for so many seconds; tells how much."""
+Fault = Callable[[Serving, float, str], Awaitable[str]]
+"""Does harm to a server for so many seconds, with or without its token; tells how much."""
 
 
 def _repeated(attack: Callable[[int], Awaitable[attacks.Seen]], unit: str) -> Fault:
-    async def fault(server: Serving, seconds: float) -> str:
+    async def fault(server: Serving, seconds: float, token: str) -> str:
         until_s, begun, refused, left_open = time.monotonic() + seconds, 0, 0, 0
         while begun == 0 or time.monotonic() < until_s:
             seen = await attack(server.port)
@@ -79,7 +79,7 @@ def _repeated(attack: Callable[[int], Awaitable[attacks.Seen]], unit: str) -> Fa
     return fault
 
 
-async def _kill_decoders(server: Serving, seconds: float) -> str:
+async def _kill_decoders(server: Serving, seconds: float, token: str) -> str:
     killed = 0
     for pid in server.children():
         if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
@@ -89,7 +89,7 @@ async def _kill_decoders(server: Serving, seconds: float) -> str:
     return f"{killed} processes"
 
 
-async def _reload(server: Serving, seconds: float) -> str:
+async def _reload(server: Serving, seconds: float, token: str) -> str:
     until_s, reloads = time.monotonic() + seconds, 0
     while reloads == 0 or time.monotonic() < until_s:
         reloads += 1
@@ -99,10 +99,16 @@ async def _reload(server: Serving, seconds: float) -> str:
     return f"{reloads} reloads"
 
 
-async def _wrong_tokens(server: Serving, seconds: float) -> str:
+async def _wrong_tokens(server: Serving, seconds: float, token: str) -> str:
     began_s = time.monotonic()
     seen = await attacks.wrong_tokens(server.address, int(_TOKENS_A_SECOND * seconds), _TOKENS_A_SECOND)
     return f"{seen.refused} calls, {seen.refused / (time.monotonic() - began_s):.0f} a second"
+
+
+async def _vanish(server: Serving, seconds: float, token: str) -> str:
+    count = 10
+    await asyncio.gather(*(attacks.half_open(server.port, _MESSAGES, token) for _ in range(count)))
+    return f"{count} streams"
 
 
 FAULTS: dict[str, Fault] = {
@@ -113,7 +119,7 @@ FAULTS: dict[str, Fault] = {
     "rapid reset": _repeated(lambda port: attacks.rapid_reset(port, 10_000), "requests"),
     "ping flood": _repeated(attacks.ping_flood, "pings"),
     "endless headers": _repeated(attacks.endless_header, "frames"),
-    "half-open connection": _repeated(lambda port: attacks.half_open(port, _MESSAGES), "connections"),
+    "half-open connections": _vanish,
     "wrong tokens": _wrong_tokens,
     "decoder processes killed": _kill_decoders,
     "model reloaded": _reload,
@@ -128,9 +134,9 @@ async def _beside(server: Serving, recordings: Recordings, streams: int, name: s
     )
     await asyncio.sleep(_CALM_S)
     sockets, began_s = server.sockets(), time.monotonic()
-    amount = await FAULTS[name](server, seconds)
+    amount = await FAULTS[name](server, seconds, token)
     ended_s = time.monotonic()
-    over_s = await _over(server, sockets, streams)
+    over_s = await _over(server, sockets, streams, token)
     done.set()
     await speaking
     before, during = heard.quantile(0.99, 0.0, began_s), heard.quantile(0.99, began_s, ended_s)
@@ -140,13 +146,15 @@ async def _beside(server: Serving, recordings: Recordings, streams: int, name: s
     return Row(name, amount, heard, over_s, f"{1000 * before:.0f} → {1000 * during:.0f}", "; ".join(problems[:1]))
 
 
-async def _over(server: Serving, sockets: int, streams: int) -> float:
-    """Time until only the good streams and their connections are left."""
+async def _over(server: Serving, sockets: int, streams: int, token: str) -> float:
+    """Time until only the good streams and their connections are left, and a new call is answered."""
     began_s = time.monotonic()
     while time.monotonic() - began_s < 2 * LIMIT_S:
         if server.sockets() <= sockets + 3 and await server.metric("hearken_streams_active") <= streams:
             break
         await asyncio.sleep(0.1)
+    async with AsyncClient(server.address, token=token, channel_options=attacks.OWN_CONNECTION) as client:
+        await client.models(timeout_s=None)
     return time.monotonic() - began_s
 
 

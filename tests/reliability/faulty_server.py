@@ -7,14 +7,13 @@ lost), "thread" (the inference thread dies).
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from models.errors import DeviceLost, OutOfMemory
 from models.types import Result
-from service.app import load_recognizer, run
+from service.app import load_recognizer, run_and_exit
 from service.settings import Settings, load_settings
 
 
@@ -52,4 +51,4 @@ def load(settings: Settings) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(run(load_settings(), load))
+    run_and_exit(load_settings(), load)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from fakes import DEADLY, FakeRecognizer, FakeStream
 
-from service.app import run
+from service.app import run_and_exit
 from service.settings import load_settings
 
 
@@ -17,4 +16,4 @@ def die_of_deadly_audio(streams: Sequence[FakeStream]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(load_settings(), load=lambda settings: FakeRecognizer(die_of_deadly_audio)))
+    run_and_exit(load_settings(), load=lambda settings: FakeRecognizer(die_of_deadly_audio))
