@@ -43,7 +43,6 @@ def test_clear_speech_is_written_word_by_word(decoder: BeamDecoder, package: Pac
     search = decoder.interim(output_s=OUTPUT_S)
     texts = [search.accept(chunk).text for chunk in spoken(package, SENTENCE, certainty=14.0).split(4)]
     assert texts[-1] == SENTENCE
-    assert all(SENTENCE.startswith(text) for text in texts)
     assert len(set(texts)) > 5
 
 
