@@ -21,6 +21,7 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _CONTINUATION = 0, 1, 3, 4, 6, 9
 _END_HEADERS = 0x4
 _CANCEL = 8
+_MAX_FRAME_BYTES = 16_384
 METHOD = b"/hearken.v1.Speech/StreamingRecognize"
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 """Otherwise gRPC lets all clients of a process, good and bad, use the same one."""
@@ -199,7 +200,7 @@ async def rapid_reset(port: int, count: int = 5000) -> Seen:
 
 
 async def ping_flood(port: int, count: int = 10_000) -> Seen:
-    """Pings without a pause."""
+    """Pings without a pause. gRPC may say good-bye to them early, or take them all."""
     begun = 0
     async with _connected(port) as (reader, writer):
         closed = asyncio.create_task(_until_closed(reader))
@@ -233,7 +234,9 @@ async def half_open(port: int, messages: list[bytes], token: str = "") -> Seen:
     async with _connected(port) as (reader, writer):
         await _send(writer, _PREFACE + _frame(_SETTINGS, 0, 0) + _frame(_HEADERS, _END_HEADERS, 1, _headers(token)))
         for message in messages:
-            await _send(writer, _frame(_DATA, 0, 1, b"\x00" + struct.pack(">I", len(message)) + message))
+            data = b"\x00" + struct.pack(">I", len(message)) + message
+            for at in range(0, len(data), _MAX_FRAME_BYTES):
+                await _send(writer, _frame(_DATA, 0, 1, data[at : at + _MAX_FRAME_BYTES]))
         await _until_closed(reader)
     return Seen(1)
 
