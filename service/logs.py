@@ -83,7 +83,8 @@ class JsonLines(logging.Formatter):
         }
         if stream_id := getattr(record, "stream_id", ""):
             line["stream"] = stream_id
-        line |= {key: value for key, value in vars(record).items() if key not in _OWN_ATTRIBUTES}
+        # Underscored: what libraries such as Ray put into every record of the process for themselves.
+        line |= {k: value for k, value in vars(record).items() if k not in _OWN_ATTRIBUTES and k[0] != "_"}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return _masked(json.dumps(line, ensure_ascii=False, default=str))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,8 +240,10 @@ async def test_a_thousand_wrong_tokens_do_not_disturb_a_stream(
         assert (await call.read()).stream_id
         wrong = [end_of(running.stub.ListModels(LIST, metadata=bearer(f"wrong{n}"))) for n in range(1000)]
         await call.write(pb.StreamingRecognizeRequest(audio=fakes.SPEECH))
-        codes = {code for code, _ in await asyncio.gather(*wrong)}
-        assert codes == {grpc.StatusCode.UNAUTHENTICATED}
+        ends = Counter([code for code, _ in await asyncio.gather(*wrong)])
+        # gRPC itself refuses a call now and then where so many come at once on one connection.
+        assert ends.keys() <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE}
+        assert ends[grpc.StatusCode.UNAUTHENTICATED] > 900
         await call.done_writing()
         assert (await call.read()).results[0].is_final
         assert await call.code() is grpc.StatusCode.OK
