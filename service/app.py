@@ -11,7 +11,6 @@ import logging
 import math
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +28,7 @@ from service.engine import Recognizer
 from service.errors import Draining, StartError
 from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
+from service.listening import check_free, grpc_options, most_calls
 from service.load import MachineLoad, usable_cores, used_cpu_s
 from service.logs import Log
 from service.loop_delay import watch_loop
@@ -67,20 +67,6 @@ _CLOSE_S = 2.0
 
 _LAST_STATUS_S = 1.0
 """Time for the status of the last streams to get out. Health watchers, who never leave, are sent off after it."""
-
-_RECORDING_BYTES_PER_S = 48_000 * 2 * 2
-"""A second of the largest audio that MAX_RECORDING_S allows for: 48 kHz, two channels, 16 bits."""
-
-_REST_OF_REQUEST_BYTES = 64 * 1024
-"""Room for everything in a request that is not audio."""
-
-_MORE_CALLS = 1000
-"""Calls at a time beyond the streams: of those who watch the health, and of those who wait to be refused."""
-
-_MORE_CALLS_PER_CONNECTION = 100
-"""As many streams as the server takes may share a connection, and so many more are refused in words."""
-
-_PENDING_CALLS = 5000
 
 _ALIVE_S = 5.0
 """An event loop that answers nothing for so long hangs."""
@@ -124,9 +110,9 @@ class Server:
         self._facades = installed_facades(self._calls)
         self._services = (SPEECH, *(service for facade in self._facades for service in facade.services))
         self._grpc = grpc.aio.server(
-            options=_grpc_options(settings),
+            options=grpc_options(settings),
             interceptors=_interceptors(settings, self.metrics, self._tracing),
-            maximum_concurrent_rpcs=settings.max_streams + _MORE_CALLS,
+            maximum_concurrent_rpcs=most_calls(settings),
         )
         self._hosting: Hosting[Any] = Hosting(self.metrics)
         self._machine = MachineLoad(cores=usable_cores(), max_wait_s=settings.max_wait_ms / 1000, cpu_s=used_cpu_s)
@@ -158,8 +144,8 @@ class Server:
             self._grpc.add_generic_rpc_handlers(facade.handlers())
         reflection.enable_server_reflection((*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)
 
-        _check_free(settings.host, settings.port, "host", "port")
-        _check_free(settings.metrics_host, settings.metrics_port, "metrics_host", "metrics_port")
+        check_free(settings.host, settings.port, "host", "port")
+        check_free(settings.metrics_host, settings.metrics_port, "metrics_host", "metrics_port")
         credentials = server_credentials(settings)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         if credentials is None:
@@ -387,52 +373,3 @@ def _answers(loop: asyncio.AbstractEventLoop) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _grpc_options(settings: Settings) -> list[tuple[str, int]]:
-    whole_recording_bytes = int(settings.max_recording_s * _RECORDING_BYTES_PER_S)
-    connection_age = [
-        ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
-        ("grpc.max_connection_age_grace_ms", round(settings.max_connection_age_grace_s * 1000)),
-    ]
-    return [
-        *(connection_age if settings.max_connection_age_s else []),
-        # Without this a second server on the same port would silently get half of the callers.
-        ("grpc.so_reuseport", 0),
-        (
-            "grpc.max_receive_message_length",
-            max(whole_recording_bytes, settings.max_message_bytes) + _REST_OF_REQUEST_BYTES,
-        ),
-        ("grpc.max_allowed_incoming_connections", settings.max_connections),
-        ("grpc.max_connection_idle_ms", round(settings.max_connection_idle_s * 1000)),
-        ("grpc.server_handshake_timeout_ms", round(settings.handshake_timeout_s * 1000)),
-        ("grpc.max_metadata_size", settings.max_header_bytes),
-        ("grpc.absolute_max_metadata_size", settings.max_header_bytes),
-        # Also those count that were cancelled and are not cleared away yet: this is what holds back a rapid reset.
-        ("grpc.max_concurrent_streams", settings.max_streams + _MORE_CALLS_PER_CONNECTION),
-        # Calls that wait for the event loop. Beyond the first number gRPC ends some at random with CANCELLED, beyond
-        # the second all; its own 1000 and 3000 would let a few bad connections push out good callers.
-        ("grpc.server.max_pending_requests", _PENDING_CALLS),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS),
-        # Also of connections without a call, which otherwise could be left open by the thousand.
-        ("grpc.keepalive_time_ms", round(settings.keepalive_interval_s * 1000)),
-        ("grpc.keepalive_timeout_ms", round(settings.keepalive_timeout_s * 1000)),
-        ("grpc.http2.ping_timeout_ms", round(settings.keepalive_timeout_s * 1000)),  # otherwise it is a minute
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),  # otherwise gRPC asks twice, then no more until there is data to send
-        # Clients may ask as often as every 10 s.
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ]
-
-
-def _check_free(host: str, port: int, host_field: str, port_field: str) -> None:
-    """A StartError which says why a port cannot be had; gRPC's own error does not."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        settings = f"{variable_of(host_field)} and {variable_of(port_field)}"
-        raise StartError(f"cannot listen on {host}:{port}, choose others in {settings}: {error.strerror}") from error
