@@ -7,6 +7,7 @@ Making a model package out of a run is `export.py`'s job.
 from __future__ import annotations
 
 import csv
+import gc
 import logging
 import os
 import shutil
@@ -17,7 +18,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import jiwer
 import numpy as np
 import torch
 import typer
@@ -26,14 +26,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from models.acoustic.lstm import AcousticModel, Emissions
+from models.acoustic.lstm import AcousticModel
 from models.acoustic.state import ChunkShape
-from models.decoding.greedy import greedy_ids
 from models.features import LogMel
 from models.package import UNITS
 from models.training.batches import UNKNOWN_LABEL, BatchMaker, Targets, plan_epoch, samples_of, share_of
 from models.training.data import AudioStore, Utterance, read_corpus, select
-from models.training.loss import ForwardLoss, ctc_loss
+from models.training.development import recognize
+from models.training.loss import ForwardLoss
 from models.training.muon import Muon
 from models.training.pronunciations import (
     PRONUNCIATIONS,
@@ -52,7 +52,6 @@ from models.vocabulary import Vocabulary
 log = logging.getLogger(__name__)
 
 _SAMPLE_UTTERANCES = 500  # enough to know each band's mean and spread, and how frequent each phone is
-_DEV_BATCH_SECONDS = 120.0
 _LOG_COLUMNS = (
     "minutes",
     "epoch",
@@ -250,32 +249,18 @@ class Trainer:
             return None
         return ChunkShape(*chunks.shapes[random.integers(len(chunks.shapes))])
 
-    @torch.inference_mode()
     def _report(self, train_loss: float) -> None:
-        references, hypotheses, phone_references, phone_hypotheses = [], [], [], []
-        loss, batches = 0.0, 0
-        for indices in plan_epoch([u.seconds for u in self.dev], _DEV_BATCH_SECONDS, seed=0):
-            batch = self.dev_batches.make(indices).to(self.device)
-            found: Emissions = self.averaged(batch.frames, batch.frame_lengths)
-            loss += float(ctc_loss(found, batch))
-            batches += 1
-            wanted = torch.split(batch.phones, batch.phone_lengths.tolist())
-            rows = zip(indices, found.letters.cpu(), found.phones.cpu(), found.lengths.tolist(), wanted, strict=True)
-            for index, letters, phones, length, phone_targets in rows:
-                references.append(self.dev[index].transcript)
-                hypotheses.append(self.vocabulary.decode([symbol for _, symbol in greedy_ids(letters[:length])]))
-                phone_references.append(" ".join(map(str, phone_targets.tolist())))
-                phone_hypotheses.append(" ".join(str(symbol) for _, symbol in greedy_ids(phones[:length])))
+        rates = recognize(self.averaged, self.dev, self.dev_batches, self.vocabulary, self.device)
         row = {
             "minutes": f"{self._minutes():.1f}",
             "epoch": self.epoch,
             "update": self.update,
             "learning_rate": f"{self.optimizers[0].param_groups[0]['lr']:.2e}",
             "train_loss": f"{train_loss:.4f}",
-            "dev_loss": f"{loss / batches:.4f}",
-            "dev_wer": f"{jiwer.wer(references, hypotheses):.4f}",
-            "dev_cer": f"{jiwer.cer(references, hypotheses):.4f}",
-            "dev_per": f"{jiwer.wer(phone_references, phone_hypotheses):.4f}",
+            "dev_loss": f"{rates.loss:.4f}",
+            "dev_wer": f"{rates.wer:.4f}",
+            "dev_cer": f"{rates.cer:.4f}",
+            "dev_per": f"{rates.per:.4f}",
         }
         log.info("%s", row)
         path = self.run / "log.csv"
@@ -407,15 +392,15 @@ def main(
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     with _process_group(device):
         where = torch.device(device)
-        trainer = Trainer(
+        # No name for it: nothing of it may be left when the processes part.
+        Trainer(
             read_recipe(recipe),
             data,
             output,
             cache or output / "cache",
             where,
             start=begin_with,
-        )
-        trainer.train(checkpoint_minutes)
+        ).train(checkpoint_minutes)
 
 
 @contextmanager
@@ -426,8 +411,12 @@ def _process_group(device: str) -> Iterator[None]:
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield
+        if many:
+            distributed.barrier()
     finally:
         if many:
+            # What still holds the group would end gloo's threads while the interpreter goes down, which aborts it.
+            gc.collect()
             distributed.destroy_process_group()
 
 
