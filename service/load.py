@@ -18,7 +18,7 @@ CPU_SHARE = 0.9
 
 _SAMPLE_S = 1.0
 _MIN_AUDIO_S = 5.0
-"""Of one sample; the cost of less audio says little."""
+"""Of one sample, and of a rehearsal; the cost of less audio says little."""
 _MEMORY_AUDIO_S = 60.0
 """Audio over which the cost is averaged."""
 _MEMORY_S = 2.0
@@ -69,7 +69,7 @@ class MachineLoad:
 
     def rehearsed(self, cpu_s: float, audio_s: float) -> None:
         """So much audio of several callers took so much CPU time, before anybody was let in."""
-        if audio_s:
+        if audio_s >= _MIN_AUDIO_S:
             self._learn(cpu_s, audio_s)
         self._sampled_s, self._sampled_cpu_s = self._clock(), self._cpu_s()
 

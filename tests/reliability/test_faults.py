@@ -6,17 +6,14 @@ The real recognizer on the tiny package of tests/models, which hears nonsense, b
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -24,8 +21,11 @@ from good_callers import Heard, speak, transcript
 from serving import FAKE, FAULTY, ROOT, Serving, serving
 
 from hearken import AsyncClient, HearkenError
+from tests.models import conftest as tiny_model
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+tiny_package = tiny_model.tiny_package
 
 PACE = 2.0
 """Seconds of audio a second."""
@@ -42,26 +42,12 @@ class Bench:
     model: Path
 
 
-def _import_models_conftest() -> Any:
-    path = ROOT / "tests" / "models" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("hearken_models_conftest", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_models = _import_models_conftest()
-tiny_package = _models.tiny_package
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bench(tmp_path_factory: pytest.TempPathFactory, tiny_package: Path) -> AsyncIterator[Bench]:
     folder = tmp_path_factory.mktemp("faults")
     fault, model = folder / "fault", folder / "model"
     model.symlink_to(tiny_package)
-    audio = _models.babble(4.0, 0)
+    audio = tiny_model.babble(4.0, 0)
     settings = {"model": model, "max_wait_ms": 60_000, "threads": 1, "decoder_processes": 1}
     async with serving(FAULTY, FAULT_FILE=fault, **settings) as server:
         async with AsyncClient(server.address) as client:

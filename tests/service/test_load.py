@@ -36,6 +36,12 @@ def test_a_rehearsal_says_how_many_streams_there_is_room_for() -> None:
     assert not machine.load.has_room(int(20 * CPU_SHARE))
 
 
+def test_a_rehearsal_of_a_moment_says_nothing() -> None:
+    machine = Machine(cores=2)
+    machine.load.rehearsed(cpu_s=1.0, audio_s=0.05)
+    assert machine.load.cost == 0.0 and machine.load.has_room(1000)
+
+
 def test_the_cost_follows_what_streams_take() -> None:
     machine = Machine(cores=2)
     machine.load.rehearsed(cpu_s=3.0, audio_s=30.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -13,20 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.models import conftest as tiny_model
+
 ROOT = Path(__file__).parents[3]
 
-
-def _import_models_conftest() -> object:
-    path = ROOT / "tests" / "models" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("hearken_models_conftest", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny_package = _import_models_conftest().tiny_package  # type: ignore[attr-defined]
+tiny_package = tiny_model.tiny_package
 
 
 def noise(seed: int, seconds: float = 1.0) -> bytes:
