@@ -6,7 +6,6 @@ What a running server is, is left to service/app.py.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import sys
 
 from service import app
@@ -15,6 +14,7 @@ from service.errors import StartError
 from service.language_model_command import add_language_model_command
 from service.settings import describe_settings, load_settings
 from service.token_command import add_token_command
+from service.version import server_version
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=describe_settings(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action="version", version=server_version())
     parser.set_defaults(run=_serve)
     commands = parser.add_subparsers(title="other commands", metavar="")
     add_batch_command(commands)
@@ -41,13 +41,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(_: argparse.Namespace) -> int:
     app.run_and_exit(load_settings())
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("hearken-server")
-    except importlib.metadata.PackageNotFoundError:
-        return "hearken-server, from a checkout that is not installed"
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from service.errors import InvalidRequest
 from service.rpc.checking import Honored, check, listed, refuse_unknown
 from service.rpc.choosing import choose_model
 from service.session import Update
+from service.version import server_version
 
 _ENCODINGS = {
     pb.AudioConfig.ENCODING_UNSPECIFIED: Encoding.FROM_HEADER,
@@ -211,7 +212,8 @@ def recording_response(results: Iterable[Result], *, audio_s: float, model: str,
 def models_response(recognizers: Iterable[Recognizer[Any]], *, default_latency_ms: int) -> pb.ListModelsResponse:
     """What this server offers."""
     return pb.ListModelsResponse(
-        models=[_listed(recognizer, default_latency_ms=default_latency_ms) for recognizer in recognizers]
+        models=[_listed(recognizer, default_latency_ms=default_latency_ms) for recognizer in recognizers],
+        server_version=server_version(),
     )
 
 

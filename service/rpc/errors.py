@@ -39,6 +39,7 @@ from service.errors import (
 )
 from service.logs import STREAM_ID
 from service.metrics import Metrics
+from service.version import server_version
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ STATUS_OF: dict[type[Exception], grpc.StatusCode] = {
 }
 
 STREAM_ID_KEY = "hearken-stream-id"
+VERSION_KEY = "hearken-version"
 """Of metadata."""
 
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -95,12 +97,12 @@ async def status_of_errors(
 ) -> AsyncIterator[None]:
     """Ends the request with the status of the error that leaves the block; one that was not foreseen is INTERNAL.
 
-    say: what the API of the request says about an error. The caller gets the stream's id in the metadata, and lines
-    that are logged in the block carry it.
+    say: what the API of the request says about an error. The caller gets the stream's id and the server's version
+    in the metadata; lines that are logged in the block carry the id.
     """
     STREAM_ID.set(stream_id)
     try:
-        await context.send_initial_metadata(((STREAM_ID_KEY, stream_id),))
+        await context.send_initial_metadata(((STREAM_ID_KEY, stream_id), (VERSION_KEY, server_version())))
         yield
     except Exception as error:
         code, text = told(error, stream_id, say)

@@ -138,7 +138,7 @@ class FakeSpeech(SpeechServicer):
             word_error_rates=[pb.WordErrorRate(test_set="clean", setting="final", percent=12.5)],
             description="a fake",
         )
-        return pb.ListModelsResponse(models=[model])
+        return pb.ListModelsResponse(models=[model], server_version="0.0.9")
 
     def _admit(self, context: grpc.ServicerContext) -> None:
         self.contexts.append(context)
@@ -192,6 +192,11 @@ class SyncCaller:
         with hearken.Client(server, **(connection or {})) as client:
             return client.models(**options)
 
+    @staticmethod
+    def server_version(server: str) -> str:
+        with hearken.Client(server) as client:
+            return client.server_version()
+
 
 class AsyncCaller:
     """The same with asyncio; what can be iterated over without it is also handed over as it is."""
@@ -221,6 +226,14 @@ class AsyncCaller:
         async def call() -> tuple[hearken.Model, ...]:
             async with hearken.AsyncClient(server, **(connection or {})) as client:
                 return await client.models(**options)
+
+        return asyncio.run(call())
+
+    @staticmethod
+    def server_version(server: str) -> str:
+        async def call() -> str:
+            async with hearken.AsyncClient(server) as client:
+                return await client.server_version()
 
         return asyncio.run(call())
 

@@ -216,6 +216,11 @@ def test_models_are_listed(server: Any, caller: Any) -> None:
     )
 
 
+def test_both_sides_say_their_version(server: Any, caller: Any) -> None:
+    assert caller.server_version(server.address) == "0.0.9"
+    assert f"hearken-python/{hearken.__version__}" in server.speech.metadata[0]["user-agent"]
+
+
 @given(audio=st.binary(max_size=2000), cuts=st.lists(st.integers(0, 2000), max_size=20), is_async=st.booleans())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_audio_cut_anyhow_arrives_unchanged_and_in_order(

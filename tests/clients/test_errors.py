@@ -86,3 +86,17 @@ def _status_with_retry_info(delay: Duration) -> bytes:
         type_url="type.googleapis.com/google.rpc.RetryInfo", value=field(1, delay.SerializeToString())
     )
     return b"\x08\x08" + field(2, b"busy") + field(3, retry_info.SerializeToString())
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED])
+def test_what_another_version_refuses_is_told_with_both_versions(
+    server: Any, caller: Any, status: grpc.StatusCode
+) -> None:
+    def refuse(requests: Any, context: grpc.ServicerContext) -> Any:
+        context.send_initial_metadata((("hearken-version", server_version),))
+        context.abort(status, "field 99 is unknown")
+
+    server.speech.script = refuse
+    for server_version, told in (("9.1.0", "server's version is 9.1.0"), (hearken.__version__, "unknown$")):
+        with pytest.raises(hearken.HearkenError, match=told):
+            caller.stream(server.address, [b"\0\0"], sample_rate_hz=16_000)

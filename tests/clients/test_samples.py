@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -12,37 +9,7 @@ from typing import Any
 import pytest
 
 from tests.clients.marked_speech import MarkedServer, Proxy, marked_audio
-
-REPOSITORY = Path(__file__).parents[2]
-SAMPLES = REPOSITORY / "clients" / "samples"
-PYTHONPATH = str(REPOSITORY / "clients" / "python")
-PATIENCE_S = 60
-
-# Gives the recording that SOUND names, somewhat faster than it was spoken, and then as good as Ctrl-C.
-SOUNDDEVICE = """
-import os, signal, time, wave
-class PortAudioError(Exception): pass
-class RawInputStream:
-    stopped = True
-    def __init__(self, **settings): self.sound = wave.open(os.environ["SOUND"])
-    def start(self): self.stopped = False
-    def read(self, frames):
-        time.sleep(frames / 16000 / 20)
-        audio = self.sound.readframes(frames)
-        if not audio: os.kill(os.getpid(), signal.SIGINT)
-        return audio, False
-    def close(self): pass
-"""
-
-
-def sample(name: str, *arguments: str | Path, path: Path | None = None, **environment: str) -> Any:
-    return subprocess.run(
-        [sys.executable, SAMPLES / name, *arguments],
-        env=os.environ | {"PYTHONPATH": f"{path}{os.pathsep}{PYTHONPATH}" if path else PYTHONPATH} | environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
+from tests.sample_programs import SAMPLES, SOUNDDEVICE, sample
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from hearken.v1.speech_pb2_grpc import SpeechStub
 from models.errors import PackageError
 from service.app import SPEECH, Server, run
 from service.settings import Settings
+from service.version import server_version
 
 ROOT = Path(__file__).parents[2]
 FAKE_SERVER = Path(__file__).with_name("fake_server.py")
@@ -316,6 +317,7 @@ async def test_the_id_in_the_log_is_in_the_metadata_of_answers_and_refusals(
             await call.write(CONFIG)
             stream_id = (await call.read()).stream_id
             assert dict(await call.initial_metadata())["hearken-stream-id"] == stream_id
+            assert dict(await call.initial_metadata())["hearken-version"] == server_version()
             refused = running.stub.StreamingRecognize(iter([CONFIG]))
             assert (await end_of(refused))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
             refused_id = dict(await refused.initial_metadata())["hearken-stream-id"]

@@ -31,6 +31,7 @@ from hearken._results import (
     WordErrorRate,
 )
 from hearken._subtitles import to_srt, to_vtt
+from hearken._version import VERSION as __version__
 
 __all__ = [
     "Alternative",
@@ -63,6 +64,7 @@ __all__ = [
     "Transcript",
     "Word",
     "WordErrorRate",
+    "__version__",
     "to_srt",
     "to_vtt",
 ]

@@ -77,6 +77,11 @@ class AsyncClient:
         """The models that the server offers, its default first."""
         return _wire.models_of(await self._call(self._stub.ListModels, pb.ListModelsRequest(), timeout_s))
 
+    async def server_version(self, *, timeout_s: float | None = 10.0) -> str:
+        """For example "0.1.0"; to be compared with `hearken.__version__`. "" if the server is too old to say."""
+        response: pb.ListModelsResponse = await self._call(self._stub.ListModels, pb.ListModelsRequest(), timeout_s)
+        return response.server_version
+
     async def close(self) -> None:
         """Closes the connection; streams that are still running raise ConnectionFailed."""
         self._closed.set()

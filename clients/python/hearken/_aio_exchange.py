@@ -150,7 +150,7 @@ class _Ending:
 
     def __init__(self, call: Any) -> None:
         self._call = call
-        self._status: tuple[grpc.StatusCode, str, Any] | None = None
+        self._status: tuple[grpc.StatusCode, str, Any, Any] | None = None
         call.add_done_callback(self._keep)
 
     async def settle(self) -> None:
@@ -163,7 +163,9 @@ class _Ending:
 
     def _keep(self, call: Any) -> None:
         if self._status is None:
-            self._status = _at_once(call.code()), _at_once(call.details()), _at_once(call.trailing_metadata())
+            parts = call.code(), call.details(), call.initial_metadata(), call.trailing_metadata()
+            code, details, initial, trailing = map(_at_once, parts)
+            self._status = code, details, initial, trailing
 
     def code(self) -> grpc.StatusCode:
         return self._status[0] if self._status else grpc.StatusCode.UNKNOWN
@@ -171,8 +173,11 @@ class _Ending:
     def details(self) -> str:
         return self._status[1] if self._status else ""
 
-    def trailing_metadata(self) -> Any:
+    def initial_metadata(self) -> Any:
         return self._status[2] if self._status else None
+
+    def trailing_metadata(self) -> Any:
+        return self._status[3] if self._status else None
 
 
 def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -87,6 +87,11 @@ class Client:
         """The models that the server offers, its default first."""
         return _wire.models_of(self._call(self._stub.ListModels, pb.ListModelsRequest(), timeout_s))
 
+    def server_version(self, *, timeout_s: float | None = 10.0) -> str:
+        """For example "0.1.0"; to be compared with `hearken.__version__`. "" if the server is too old to say."""
+        response: pb.ListModelsResponse = self._call(self._stub.ListModels, pb.ListModelsRequest(), timeout_s)
+        return response.server_version
+
     def close(self) -> None:
         """Closes the connection; streams that are still running raise ConnectionFailed."""
         self._closed.set()

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from hearken._reconnect import FIRST_DELAY_S, LONGEST_DELAY_S, Reconnect
+from hearken._version import VERSION
 from hearken.v1.speech_pb2_grpc import SpeechStub
 
 DEFAULT_SERVER = "127.0.0.1:50051"
@@ -122,7 +123,7 @@ class Connection:
             # gRPC's own pauses between attempts to connect; by default they grow to two minutes.
             "grpc.initial_reconnect_backoff_ms": round(FIRST_DELAY_S * 1000),
             "grpc.max_reconnect_backoff_ms": round(LONGEST_DELAY_S * 1000),
-            "grpc.primary_user_agent": "hearken-python",
+            "grpc.primary_user_agent": f"hearken-python/{VERSION}",
         }
         if self.keepalive_s is not None:
             arguments["grpc.keepalive_time_ms"] = round(self.keepalive_s * 1000)

@@ -24,10 +24,13 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from hearken._version import VERSION
+
 # gRPC's richer error model: google.rpc.Status, which may hold a google.rpc.RetryInfo.
 _DETAILS_KEY = "grpc-status-details-bin"
 _STATUS_DETAILS_FIELD = 3
 _RETRY_DELAY_FIELD = 1
+_VERSION_KEY = "hearken-version"
 
 
 class HearkenError(Exception):
@@ -103,7 +106,7 @@ def error_of(call: typing.Any, server: str) -> HearkenError:
     status: grpc.StatusCode = call.code()
     details: str = call.details() or ""
     kind = ERROR_OF_STATUS[status]
-    error = kind(_sentence(status, details, server))
+    error = kind(_sentence(status, details, server) + _versions(status, call))
     error.status = status.name
     if isinstance(error, ConnectionFailed):
         error.is_unreachable = _never_connected(status, details)
@@ -121,6 +124,14 @@ def _sentence(status: grpc.StatusCode, details: str, server: str) -> str:
     if status is grpc.StatusCode.UNIMPLEMENTED:
         return f"what answers at {server} does not offer this call of hearken.v1.Speech: {details}"
     return details or f"the Hearken server at {server} gave the status {status.name} without a reason"
+
+
+def _versions(status: grpc.StatusCode, call: typing.Any) -> str:
+    """What else is to be known where something is refused that another version may offer."""
+    if status not in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED):
+        return ""
+    server = next((value for key, value in call.initial_metadata() or () if key == _VERSION_KEY), VERSION)
+    return "" if server == VERSION else f" (the server's version is {server}, this library's {VERSION})"
 
 
 def _never_connected(status: grpc.StatusCode, details: str) -> bool:
