@@ -5,14 +5,19 @@
 #
 #   deploy/verify.sh [COMPOSE_FILE...]      further compose files, for example tests/deploy/host-network.yml
 #
-# Exit code: 0, all of it holds; 1, something does not; 77, there is no container engine, so NOTHING WAS VERIFIED.
+# Exit code: 0, what could be tried holds, and the last lines name what could not; 1, something does not hold; 77, there is
+# no container engine, so NOTHING WAS VERIFIED.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 NO_ENGINE=77
 STREAMS=8              # requests at the same time, over one connection, to see that they spread
-SPEED=0.5              # of the stream that a replica is taken from; slow, so that it is still running then
-READY_WITHIN_S=180     # a replica loads its model; on a busy machine that takes its time
+SPEED=0.25             # of the stream that a replica is taken from; slow, so that it is still running then
+STREAM_WITHIN_S=120    # until that stream has reached a replica
+BALANCER_WITHIN_S=120  # until the balancer has noticed which replicas there are
+STOP_WITHIN_S=120      # more than a stop needs: HEARKEN_DRAIN_GRACE_S and the end of the process
+export READY_WITHIN_S=900  # until new replicas have loaded their model; generous, for busy machines
+. deploy/verify-functions.sh
 
 if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then
     echo "NOT VERIFIED: no container engine with compose answers here (docker info, docker compose version)." >&2
@@ -21,20 +26,14 @@ fi
 
 # A project and a port of its own, so that it does not meet a deployment on this machine.
 export BALANCER_PORT=${BALANCER_PORT:-50059} CAPTIONS_PORT=${CAPTIONS_PORT:-8089} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9099}
+export GRAFANA_PORT=${GRAFANA_PORT:-3009}
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 export VERSION REVISION
 files=(-f docker-compose.yml)
 for file in "$@"; do files+=(-f "$file"); done
 options=(-p hearken-verify "${files[@]}")
-compose() { docker compose --ansi never --progress plain "${options[@]}" "$@"; }
 
-step() { printf '\n== %s\n' "$*"; }
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    compose logs --no-color --tail 40 >&2 || true
-    exit 1
-}
 logs=$(mktemp -d)
 leave() {
     local code=$?
@@ -44,34 +43,6 @@ leave() {
     [ "$code" = 0 ] || { echo "NOT VERIFIED: the last step above failed." >&2; exit 1; }
 }
 trap leave EXIT
-
-transcribe() { compose run --rm -T client transcribe --server balancer:50051 "$@"; }
-transcribe_slowly() { transcribe --pace "$SPEED" --format jsonl rain.wav; }
-same_words() { # jsonl, text
-    python3 - "$@" <<'CHECK'
-import json, pathlib, sys
-paced, text = (pathlib.Path(name).read_text().splitlines() for name in sys.argv[1:])
-sys.exit([json.loads(line)["text"] for line in paced] != text)
-CHECK
-}
-replicas() { compose ps -q hearken; }
-metric() { # container, name
-    docker exec "$1" python -c "
-import sys, urllib.request
-lines = urllib.request.urlopen('http://127.0.0.1:9464/metrics').read().decode().splitlines()
-print(int(sum(float(line.rsplit(' ', 1)[1]) for line in lines if line.startswith(sys.argv[1]))))" "$2"
-}
-running_stream() { # the replica that has it
-    for _ in $(seq 100); do
-        for replica in $(replicas); do
-            if [ "$(metric "$replica" "hearken_streams_active ")" != 0 ]; then
-                echo "$replica"
-                return
-            fi
-        done
-    done
-    return 1
-}
 
 step "the compose files are valid, those for GPUs and TLS too"
 compose --profile demo --profile observability config --quiet
@@ -102,9 +73,7 @@ tail -1 "$logs/cuda"
 grep -q 'NVIDIA driver\|no GPU' "$logs/cuda" || fail "it does not name what is missing"
 
 step "one replica"
-began=$SECONDS
-compose up --detach --no-build --wait --wait-timeout "$READY_WITHIN_S" || fail "not healthy after $READY_WITHIN_S s"
-echo "healthy after $((SECONDS - began)) s"
+serves
 compose logs --no-color hearken >"$logs/server"
 grep -o 'device auto: .*' "$logs/server" || fail "the log does not say which device it uses"
 [ "$(docker inspect --format '{{.HostConfig.ReadonlyRootfs}}' "$(replicas)")" = true ] || fail "the file system is writable"
@@ -113,10 +82,13 @@ transcribe rain.wav | tee "$logs/one"
 [ -s "$logs/one" ] || fail "no text"
 docker stats --no-stream --format '{{.Name}}: {{.MemUsage}}'
 
+step "make demo-remote uses this server from outside its network"
+make --no-print-directory demo-remote SERVER="127.0.0.1:$BALANCER_PORT" AUDIO=clients/samples/audio/rain.wav ||
+    fail "the demonstration"
+
 step "three replicas: each gets streams, of one connection"
-compose up --detach --no-build --no-recreate --wait --wait-timeout "$READY_WITHIN_S" --scale hearken=3 ||
-    fail "not healthy after $READY_WITHIN_S s"
-sleep 5 # the balancer looks up the name and asks the new ones for their health
+serves --no-recreate --scale hearken=3
+balancer_sees 3
 declare -A before
 for replica in $(replicas); do before[$replica]=$(metric "$replica" hearken_streams_total); done
 rains=()
@@ -145,7 +117,7 @@ step "a replica is stopped in the middle of a stream, which loses nothing; a new
 transcribe_slowly >"$logs/drained" &
 stream=$!
 draining=$(running_stream) || fail "the stream reached no replica"
-docker stop -t 45 "$draining" >/dev/null &
+docker stop -t "$STOP_WITHIN_S" "$draining" >/dev/null &
 stop=$!
 sleep 2
 [ "$(docker inspect --format '{{.State.Running}}' "$draining")" = true ] || fail "the stop cut the stream short"
@@ -160,9 +132,8 @@ echo "exit code of the replica: $code"
 docker logs "$draining" 2>&1 | tail -2
 
 step "every replica is replaced while streams run; none of them fails"
-compose up --detach --no-build --no-recreate --wait --wait-timeout "$READY_WITHIN_S" --scale hearken=2 ||
-    fail "not healthy after $READY_WITHIN_S s"
-sleep 3
+serves --no-recreate --scale hearken=2
+balancer_sees 2
 replicas >"$logs/old"
 touch "$logs/updating"
 (
@@ -181,18 +152,43 @@ sort "$logs/during-all" | uniq -c
 if replicas | grep -qFf "$logs/old"; then fail "an old replica is left"; fi
 
 step "the page with live captions, and the metrics of every replica"
-compose --profile demo up --detach --no-build --no-recreate --wait --wait-timeout 60 captions || fail "no page"
+compose --profile demo up --detach --no-build --no-recreate --wait --wait-timeout "$READY_WITHIN_S" captions || fail "no page"
 curl -fsS "http://127.0.0.1:$CAPTIONS_PORT/" | grep -i '<title>' || fail "the page is another one"
 compose --profile observability up --detach --no-recreate --no-deps prometheus || fail "Prometheus does not start"
 up() { curl -fsS "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query" --data-urlencode "query=count by (job) (up == 1)"; }
-for _ in $(seq 30); do
-    metrics=$(up 2>/dev/null || true)
-    grep -q '"job":"hearken"},"value":\[[0-9.]*,"2"' <<<"$metrics" && break
+for _ in $(seq 120); do
+    seen=$(up 2>/dev/null || true)
+    grep -q '"job":"hearken"},"value":\[[0-9.]*,"2"' <<<"$seen" && break
     sleep 1
 done
-echo "$metrics"
-grep -q '"job":"hearken"},"value":\[[0-9.]*,"2"' <<<"$metrics" || fail "Prometheus does not see both replicas"
-grep -q '"job":"balancer"},"value":\[[0-9.]*,"1"' <<<"$metrics" || fail "Prometheus does not see the balancer"
+echo "$seen"
+grep -q '"job":"hearken"},"value":\[[0-9.]*,"2"' <<<"$seen" || fail "Prometheus does not see both replicas"
+grep -q '"job":"balancer"},"value":\[[0-9.]*,"1"' <<<"$seen" || fail "Prometheus does not see the balancer"
+
+step "Grafana shows the dashboard"
+if timeout 300 docker compose "${options[@]}" --profile observability pull --quiet grafana 2>"$logs/pull"; then
+    compose --profile observability up --detach --no-recreate --no-deps grafana || fail "Grafana does not start"
+    for _ in $(seq 120); do
+        found=$(curl -fsS "http://127.0.0.1:$GRAFANA_PORT/api/search?type=dash-db" 2>/dev/null || true)
+        [ -n "$found" ] && [ "$found" != "[]" ] && break
+        sleep 1
+    done
+    grep '"Hearken"' <<<"$found" || fail "Grafana does not know the dashboard"
+else
+    not_verified "Grafana with the dashboard: its image cannot be had here ($(tail -1 "$logs/pull"))"
+fi
+
+step "a replica on a GPU"
+if docker info --format '{{json .Runtimes}}' | grep -q nvidia; then
+    on_cpu=("${options[@]}")
+    options+=(-f docker-compose.gpu.yml)
+    serves --scale hearken=1
+    compose logs --no-color hearken | grep -m1 "on cuda" || fail "it does not say that it uses the GPU"
+    transcribe rain.wav | grep . || fail "no text"
+    options=("${on_cpu[@]}")
+else
+    not_verified "docker-compose.gpu.yml beyond its syntax: this engine has no NVIDIA runtime"
+fi
 
 step "TLS and tokens: who has both is served, who lacks one is not"
 export SECRETS=$logs/secrets
@@ -201,7 +197,7 @@ new="openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 
 (
     cd "$SECRETS"
     $new -subj /CN=authority -addext basicConstraints=critical,CA:TRUE -keyout authority.key -out authority.pem
-    $new -subj /CN=balancer -addext subjectAltName=DNS:balancer -addext basicConstraints=critical,CA:FALSE \
+    $new -subj /CN=balancer -addext subjectAltName=DNS:balancer,DNS:localhost -addext basicConstraints=critical,CA:FALSE \
         -CA authority.pem -CAkey authority.key -keyout server.key -out server.pem
 ) 2>/dev/null
 chmod 755 "$logs" "$SECRETS"
@@ -211,9 +207,8 @@ docker run --rm --network none -v "$SECRETS:/secrets" -e HEARKEN_TOKENS_FILE=/se
 chmod 755 "$SECRETS"
 chmod 644 "$SECRETS"/*
 options+=(-f docker-compose.tls.yml)
-compose up --detach --no-build --wait --wait-timeout "$READY_WITHIN_S" --scale hearken=1 ||
-    fail "not healthy after $READY_WITHIN_S s"
-sleep 3
+serves --scale hearken=1
+balancer_sees 1
 with_tls() { # further options of docker compose run, then those of transcribe
     compose run --rm -T -v "$SECRETS/authority.pem:/authority.pem:ro" "$@"
 }
@@ -235,4 +230,4 @@ for container in $containers; do
 done
 compose --profile demo --profile observability down --volumes --remove-orphans
 
-step "verified"
+summary
