@@ -1,6 +1,7 @@
 """deploy/kubernetes: the manifests fit Kubernetes' schemas, each other, and the server.
 
-Schemas of the Gateway API are not among those that can be installed; of its files only the references are checked.
+Schemas of the Gateway API are not among those that can be installed; of its files only the references are checked here,
+and in test_gateway.py the rest.
 """
 
 from __future__ import annotations
