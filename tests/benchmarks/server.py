@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +55,13 @@ class Server:
 
 
 @contextmanager
-def running_server(device: str, model: str, **settings: str) -> Iterator[Server]:
-    """A server on free ports that serves; ends it at the end. settings: HEARKEN_ variables without the prefix."""
+def running_server(
+    device: str = "cpu", model: str = "english", program: Sequence[str] = ("-m", "service"), **settings: str
+) -> Iterator[Server]:
+    """A server on free ports that serves; ends it at the end. settings: HEARKEN_ variables without the prefix.
+
+    program: what Python is to run.
+    """
     own = {f"HEARKEN_{name}": value for name, value in settings.items()}
     environment = {
         **os.environ,
@@ -67,7 +72,7 @@ def running_server(device: str, model: str, **settings: str) -> Iterator[Server]
         **own,
     }
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=environment, stderr=log)
+        process = subprocess.Popen([sys.executable, *program], cwd=ROOT, env=environment, stderr=log)
         try:
             found = _ports(process, log.fileno())
             yield Server(f"127.0.0.1:{found[0]}", f"http://127.0.0.1:{found[1]}/metrics", psutil.Process(process.pid))

@@ -1,6 +1,6 @@
 """One stream with asyncio: audio out, responses in, over as many connections as it takes.
 
-The counterpart of `_exchange.py`, with a task for each of its threads; what does not wait is shared.
+The counterpart of `_exchange.py`, with tasks instead of threads; what does not wait is shared.
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ class AsyncExchange:
         self._closed = closed
         self._call: Any = None
         self._failure: Exception | None = None  # what the audio has raised
-        self._grown, self._shrunk = asyncio.Event(), asyncio.Event()
+        # One task at a time reads: the one that sends, or, while that is kept waiting, one that `_watch` begins.
+        self._chunks = chunks_of(request.audio)
+        self._reader: asyncio.Task[None] | None = None
+        self._is_relieved = False
+        self._idle_since_s = time.monotonic()
+        self._timer: asyncio.TimerHandle
+        self._changed = asyncio.Event()
 
     @property
     def audio_s(self) -> float | None:
@@ -52,7 +58,7 @@ class AsyncExchange:
 
     async def responses(self) -> AsyncGenerator[pb.StreamingRecognizeResponse, None]:
         """All responses, as if there were one connection. Raises HearkenError, and what the audio raises."""
-        reader = asyncio.create_task(self._read())
+        self._watch()
         try:
             while True:
                 try:
@@ -74,7 +80,9 @@ class AsyncExchange:
                 if self._failure is not None:
                     raise self._failure
         finally:
-            await _end(reader)
+            self._timer.cancel()
+            if self._reader is not None:
+                await _end(self._reader)
 
     async def _attempt(self) -> AsyncGenerator[pb.StreamingRecognizeResponse, None]:
         timeout_s = self._resumption.begin()
@@ -99,40 +107,71 @@ class AsyncExchange:
             raise
         finally:
             call.cancel()
-            await _end(sender)
+            self._call = None
+            if self._reader is not sender:  # audio that is being waited for would be lost; it reads on for the next
+                await _end(sender)
 
     async def _send(self, call: Any) -> None:
         try:
             await call.write(self._request.config)
-            while True:
-                while not (self._replay.has_unsent or self._replay.is_finished):
-                    self._grown.clear()
-                    await self._grown.wait()
-                if not self._replay.has_unsent:
-                    break
+            while await self._has_audio(call):
                 audio = self._replay.take()
-                self._shrunk.set()
+                self._changed.set()
                 await call.write(_wire.audio_request(audio))
-            await call.done_writing()
+                self._idle_since_s = time.monotonic()
+            if self._call is call and self._failure is None:
+                await call.done_writing()
         except (grpc.RpcError, asyncio.InvalidStateError):
             return  # the call is over; the reader of its responses learns why
 
-    async def _read(self) -> None:
+    async def _has_audio(self, call: Any) -> bool:
+        """Whether there is more to send by this call, for which this waits."""
+        while self._call is call and self._failure is None and not self._replay.has_unsent:
+            if self._replay.is_finished:
+                return False
+            if self._reader is None:
+                await self._read(call)
+            else:
+                self._is_relieved = True
+                await self._change()
+        return self._call is call and self._failure is None
+
+    async def _read(self, call: Any = None) -> None:
+        """Reads until there is something to send for this call, or another one wants to read, or the end."""
+        self._reader, self._is_relieved = asyncio.current_task(), False
         try:
-            async for chunk in chunks_of(self._request.audio):
-                audio = chunk_bytes(chunk)
-                while not self._replay.wants_more:
-                    self._shrunk.clear()
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._shrunk.wait(), PACE_S)
-                self._replay.append(audio)
-                self._grown.set()
+            async for chunk in self._chunks:
+                self._replay.append(chunk_bytes(chunk))
+                self._changed.set()
+                while not (self._may_stop(call) or self._replay.wants_more):
+                    await self._change()
+                if self._may_stop(call):
+                    return
             self._replay.finish()
-            self._grown.set()
         except Exception as error:
             self._failure = error
             if self._call is not None:
                 self._call.cancel()
+        finally:
+            self._reader = None
+            self._idle_since_s = time.monotonic()
+            self._changed.set()
+
+    def _may_stop(self, call: Any) -> bool:
+        return self._is_relieved or (call is not None and self._call is call)
+
+    async def _change(self) -> None:
+        """Waits until something has changed, or for a moment."""
+        self._changed.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), PACE_S)
+
+    def _watch(self) -> None:
+        """Begins to read in a task of its own whenever nobody has read for a while."""
+        self._timer = asyncio.get_running_loop().call_later(PACE_S, self._watch)
+        is_over = self._replay.is_finished or self._failure is not None
+        if self._reader is None and not is_over and time.monotonic() - self._idle_since_s >= PACE_S:
+            self._reader = asyncio.create_task(self._read())
 
 
 # What grpc.aio says of a call whose write has failed, and how long the server's own status may take after that.

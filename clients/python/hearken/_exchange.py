@@ -1,11 +1,13 @@
 """One stream without asyncio: audio out, responses in, over as many connections as it takes.
 
-Three threads meet here: one of ours reads the audio, one of gRPC's sends it, and the caller's receives.
+Two threads meet here: one of gRPC's reads the audio and sends it, the caller's receives. A third one reads while the
+one that sends cannot.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -22,7 +24,7 @@ from hearken._resume import Resumption
 from hearken.v1 import speech_pb2 as pb
 
 PACE_S = 0.1
-"""How often a reader of audio that is ahead of the server looks whether it is time to read on."""
+"""How often it is looked at whether it is time to read on."""
 
 
 class Exchange:
@@ -82,13 +84,22 @@ class Exchange:
 
 
 class _Feed:
-    """Reads the audio in a thread, while the `with` block lasts, and sends it to one call after the other."""
+    """Reads the audio of one stream and sends it to one call after the other, while the `with` block lasts.
+
+    One thread at a time reads: the one of gRPC's that sends, as each hand-over between threads costs as much as all
+    else that is done here. If that one is kept waiting by a server that does not take its audio, or if there is no
+    call, a thread of ours reads on until it is relieved.
+    """
 
     def __init__(self, audio: Iterable[AudioChunk], replay: ReplayBuffer) -> None:
         self._audio = audio
+        self._chunks: Iterator[AudioChunk] | None = None
         self._replay = replay
         self._call: Future[Any] | None = None
         self._is_left = False
+        self._is_reading = False
+        self._is_relieved = False
+        self._idle_since_s = time.monotonic()
         self.changed = threading.Condition()
         """Held whenever the buffer is touched."""
         self.failure: Exception | None = None
@@ -105,51 +116,119 @@ class _Feed:
             self._call = None
             self.changed.notify_all()
 
-    def _requests(
-        self, config: pb.StreamingRecognizeRequest, call: Future[Any]
-    ) -> Iterator[pb.StreamingRecognizeRequest]:
-        yield config
-        while True:
-            with self.changed:
-                self.changed.wait_for(
-                    lambda: (
-                        self._call is not call or self.failure or self._replay.has_unsent or self._replay.is_finished
-                    )
-                )
-                if self._call is not call:
-                    return
-                if self.failure is not None:
-                    call.result().cancel()
-                    return
-                if not self._replay.has_unsent:
-                    return
-                audio = self._replay.take()
-                self.changed.notify_all()
-            yield _wire.audio_request(audio)
+    def keep_up(self) -> None:
+        """Begins to read in a thread of its own if nobody has read for a while."""
+        with self.changed:
+            if self._is_reading or self._is_left or self._replay.is_finished or self.failure is not None:
+                return
+            if time.monotonic() - self._idle_since_s < PACE_S:
+                return
+            self._is_reading, self._is_relieved = True, False
+        threading.Thread(target=self._read, args=(None,), name="hearken-audio", daemon=True).start()
 
     def __enter__(self) -> None:
-        threading.Thread(target=self._read, name="hearken-audio", daemon=True).start()
+        _WATCH.add(self)
 
     def __exit__(self, *_: object) -> None:
+        _WATCH.remove(self)
         with self.changed:
             self._is_left = True
             self.changed.notify_all()
 
-    def _read(self) -> None:
-        try:
-            for chunk in self._audio:
-                audio = chunk_bytes(chunk)
-                with self.changed:
-                    while not (self._is_left or self._replay.wants_more):
-                        self.changed.wait(PACE_S)
-                    if self._is_left:
-                        return
-                    self._replay.append(audio)
+    def _requests(
+        self, config: pb.StreamingRecognizeRequest, call: Future[Any]
+    ) -> Iterator[pb.StreamingRecognizeRequest]:
+        yield config
+        while (audio := self._next_audio(call)) is not None:
+            yield _wire.audio_request(audio)
+
+    def _next_audio(self, call: Future[Any]) -> bytes | None:
+        """What is to be sent next by this call; None: nothing any more."""
+        while True:
+            with self.changed:
+                while self._call is call and self.failure is None and not self._replay.has_unsent and self._is_reading:
+                    self._is_relieved = True
+                    self.changed.wait()
+                if self._call is not call:
+                    return None
+                if self.failure is not None:
+                    call.result().cancel()
+                    return None
+                if self._replay.has_unsent:
+                    self._idle_since_s = time.monotonic()
                     self.changed.notify_all()
-            with self.changed:
-                self._replay.finish()
-                self.changed.notify_all()
+                    return self._replay.take()
+                if self._replay.is_finished:
+                    return None
+                self._is_reading, self._is_relieved = True, False
+            self._read(call)
+
+    def _read(self, call: Future[Any] | None) -> None:
+        """Reads until there is something to send for this call, or another one wants to read, or the end."""
+        try:
+            while self._read_chunk():
+                with self.changed:
+                    while not (self._is_left or self._is_relieved or self._is_at_work(call) or self._replay.wants_more):
+                        self.changed.wait(PACE_S)
+                    if self._is_left or self._is_relieved or self._is_at_work(call):
+                        return
         except Exception as error:
+            self.failure = error
+        finally:
             with self.changed:
-                self.failure = error
+                self._is_reading = False
+                self._idle_since_s = time.monotonic()
                 self.changed.notify_all()
+
+    def _is_at_work(self, call: Future[Any] | None) -> bool:
+        return call is not None and self._call is call
+
+    def _read_chunk(self) -> bool:
+        """Whether there was more."""
+        if self._chunks is None:
+            self._chunks = iter(self._audio)
+        for chunk in self._chunks:
+            audio = chunk_bytes(chunk)
+            with self.changed:
+                self._replay.append(audio)
+                self.changed.notify_all()
+            return True
+        with self.changed:
+            self._replay.finish()
+        return False
+
+
+class _Watch:
+    """One thread for all streams of this process: sees to it that audio is read while its sender is kept waiting."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._feeds: set[_Feed] = set()
+        self._is_running = False
+
+    def add(self, feed: _Feed) -> None:
+        """A stream begins."""
+        with self._lock:
+            self._feeds.add(feed)
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, name="hearken-watch", daemon=True).start()
+
+    def remove(self, feed: _Feed) -> None:
+        """A stream is over."""
+        with self._lock:
+            self._feeds.discard(feed)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(PACE_S)
+            with self._lock:
+                feeds = list(self._feeds)
+                self._is_running = bool(feeds)
+            if not feeds:
+                return
+            for feed in feeds:
+                feed.keep_up()
+
+
+_WATCH = _Watch()

@@ -94,6 +94,8 @@ class Resumption:
 
     def _shift(self, response: pb.StreamingRecognizeResponse) -> None:
         """Moves all times and utterance numbers from this connection's to the whole stream's."""
+        if not (self._shift_s or self._shift_utterances):
+            return
         if response.HasField("clock"):
             response.clock.received_s += self._shift_s
             response.clock.recognized_s += self._shift_s
