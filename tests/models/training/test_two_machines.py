@@ -1,9 +1,10 @@
-"""Two processes that share each batch train as one process with the whole batch does: the same loss curve."""
+"""Two machines that share each batch train as one process with the whole batch does: the same loss curve."""
 
 from __future__ import annotations
 
 import csv
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -69,30 +70,49 @@ def write_corpus(folder: Path, utterances: int, seed: int) -> None:
     (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
 
 
-def dev_losses(data: Path, output: Path, processes: int) -> list[float]:
-    """Of each epoch of a run whose processes together work on BATCH_UTTERANCES at a time."""
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def dev_losses(data: Path, output: Path, machines: int) -> list[float]:
+    """Of each epoch of a run whose processes, one a machine, together work on BATCH_UTTERANCES at a time."""
     output.mkdir()
     write_pronunciations({letter: (letter,) for letter in TONES_HZ}, output / PRONUNCIATIONS)
     recipe = output.with_suffix(".toml")
-    recipe.write_text(RECIPE.format(seconds=(BATCH_UTTERANCES / processes + 0.5) * UTTERANCE_S))
-    launch = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"] if processes > 1 else []
-    done = subprocess.run(
-        [sys.executable, "-m", *launch, "models.training.train", recipe, "--data", data, "--output", output],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    recipe.write_text(RECIPE.format(seconds=(BATCH_UTTERANCES / machines + 0.5) * UTTERANCE_S))
+    launch = [
+        *("torch.distributed.run", f"--nnodes={machines}", "--nproc-per-node=1", "--rdzv-backend=c10d"),
+        *(f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--local-addr=127.0.0.1", "-m"),
+    ]
+    train = ["models.training.train", recipe, "--data", data, "--output", output]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", *(launch if machines > 1 else []), *train],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for _ in range(machines)
+    ]
+    try:
+        for process in running:
+            said, _ = process.communicate(timeout=240)
+            assert process.returncode == 0, said[-4000:]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
     with (output / "log.csv").open() as file:
         return [float(row["dev_loss"]) for row in csv.DictReader(file)]
 
 
-def test_the_loss_curve_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
+def test_the_loss_curve_of_two_machines_is_that_of_one(tmp_path: Path) -> None:
     write_corpus(tmp_path / "data" / "train", 60, seed=1)
     write_corpus(tmp_path / "data" / "dev", 8, seed=2)
-    one = dev_losses(tmp_path / "data", tmp_path / "one", processes=1)
-    two = dev_losses(tmp_path / "data", tmp_path / "two", processes=2)
+    one = dev_losses(tmp_path / "data", tmp_path / "one", machines=1)
+    two = dev_losses(tmp_path / "data", tmp_path / "two", machines=2)
     assert one[-1] < 0.8 * one[0], "a curve that does not fall would say nothing"
     assert two == pytest.approx(one, rel=0.01)
