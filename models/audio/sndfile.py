@@ -19,4 +19,5 @@ def decode_file(data: bytes, channels: int) -> Samples | None:
             samples = file.read(dtype="float32", always_2d=True)
     except soundfile.SoundFileError:
         return None
-    return np.ascontiguousarray(samples.T)
+    # Opus overshoots, and its header may ask for a gain of up to 128 dB.
+    return np.ascontiguousarray(samples.T).clip(-1.0, 1.0)

@@ -7,6 +7,7 @@ What may happen and what not is left to targets.py. An input that fails is writt
 from __future__ import annotations
 
 import argparse
+import hashlib
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,16 @@ def _fuzz(target: str, seconds: int) -> None:
             "artifact_prefix": f"{_FAULTS}/{target}-",
         }
         arguments = [f"-{name}={value}" for name, value in options.items()]
-        atheris.Setup([sys.argv[0], *arguments, corpus], targets.TARGETS[target])
+
+        def try_input(data: bytes) -> None:
+            try:
+                targets.TARGETS[target](data)
+            except Exception:
+                # libFuzzer itself writes only what is too slow or takes too much memory.
+                (_FAULTS / f"{target}-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
+                raise
+
+        atheris.Setup([sys.argv[0], *arguments, corpus], try_input)
         atheris.Fuzz()
 
 

@@ -65,6 +65,17 @@ def test_opus_differs_from_the_whole_file_by_less_than_anybody_hears(
         assert (difference**2).mean() <= (theirs**2).mean() / 10 ** (LEAST_SNR_DB / 10)
 
 
+def test_samples_stay_between_minus_one_and_one_whatever_gain_an_opus_header_asks_for(
+    voice: Voice, written: Written, decoded: Decoded
+) -> None:
+    data = written(voice(1.0), "OGG")
+    head, tags, *packets = [packet for page in OggReader().accept(data) for packet in page.packets]
+    louder = head[:16] + b"\xff\x7f" + head[18:]  # by 128 dB
+    positions = [960 * number for number in range(1, len(packets) + 1)]
+    samples = decoded(write_file([louder, tags], packets, positions), SEPARATE)
+    assert samples.abs().max() == 1.0
+
+
 def test_opus_of_short_packets_is_decoded_too(voice: Voice, written: Written, decoded: Decoded) -> None:
     """2.5 ms packets of silence: more of them in a group than a page takes."""
     head, tags = OggReader().accept(written(voice(0.1), "OGG"))[:2]
