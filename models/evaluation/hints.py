@@ -55,10 +55,12 @@ def evaluate_hints(
     rank: Annotated[int, typer.Option(help="words of this rank in the lexicon, and later ones, are rare")] = 20_000,
     most: Annotated[int, typer.Option(help="hints, at most")] = 200,
     others: Annotated[int, typer.Option(help="utterances without a rare word, about this many")] = 150,
+    limit: Annotated[int, typer.Option(help="take about this many utterances from all over the corpus; 0: all")] = 0,
 ) -> None:
     """Print recall of the hinted words, WER with and without them, and the time that searching takes."""
     torch.set_num_threads(1)
     package, utterances = open_package(find_package(model)), read_corpus(data)
+    utterances = utterances[:: max(1, len(utterances) // limit)] if limit else utterances
     words = rare_words(package, utterances, rank=rank, most=most)
     chosen = set(words)
     with_words = [own for own in utterances if chosen & set(own.transcript.split())]
