@@ -106,9 +106,10 @@ class Recognizer:
             raise InvalidOptions("single_utterance and separate_channels exclude each other; leave one of them unset")
         tuning = self._package.config.decoding
         output_s = self._model.output_s
-        interim = partial(self._search.interim, output_s=output_s)
+        final_pass = final_pass_of(options, tuning)
+        interim = partial(self._search.interim, output_s=output_s, hints=final_pass.hints)
         parts = ChannelParts(self._log_mel, shape, interim, self._initial_state, tuning, output_s)
-        return Stream(audio, options, parts, final_pass_of(options, tuning))
+        return Stream(audio, options, parts, final_pass)
 
     @torch.inference_mode()
     def advance(self, streams: Sequence[Stream]) -> list[list[Result]]:

@@ -32,6 +32,7 @@ _NEVER = -1e9
 _MAX_HOMOPHONES = 6
 _IMPOSSIBLE = float("-inf")
 _KEPT_SEARCHES = 8  # of callers with wishes of their own
+_KEPT_LEXICONS = 32  # with callers' phrases; interim text needs one at each utterance's beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class _Search:
     """flashlight's decoder for one tuning, and for one caller's phrases if there are any."""
 
     decoder: LexiconDecoder
+    tuning: DecodingConfig
     hinted: HintedLexicon | None = None
 
 
@@ -81,7 +83,8 @@ class BeamDecoder:
             self._pronunciations[word].append(phones)
         self._spelling = SpellingRules.read(package.path(SPELLING))
         self._search = lru_cache(_KEPT_SEARCHES)(self._new_search)
-        self._tuned = _Search(self._decoder(package.config.decoding, self._trie))
+        self._hinted = lru_cache(_KEPT_LEXICONS)(self._new_hinted)
+        self._tuned = self._new_search(package.config.decoding, ())
 
     def decode(
         self, log_probs: Tensor, *, count: int = 1, tuning: DecodingConfig | None = None, hints: tuple[Phrase, ...] = ()
@@ -92,11 +95,8 @@ class BeamDecoder:
         """
         own = self._package.config.decoding
         search = self._search(tuning or own, hints) if hints or tuning not in (None, own) else self._tuned
-        emissions = _emissions(log_probs, tuning or own)
-        phones = self._columns
-        if search.hinted is not None:
-            emissions = torch.cat([emissions, search.hinted.columns(log_probs)], dim=1)
-            phones = [*phones, *search.hinted.phones.tolist()]
+        emissions = _emissions(log_probs, tuning or own, search.hinted)
+        phones = self._phones_of_columns(search.hinted)
         hypotheses: dict[str, Hypothesis] = {}
         worst = _IMPOSSIBLE
         for result in search.decoder.decode(emissions.data_ptr(), *emissions.shape):
@@ -112,13 +112,22 @@ class BeamDecoder:
         # the quantized language model holds for equally likely have one score.
         return sorted(hypotheses.values(), key=lambda own: (-own.score, own.text))[:count]
 
-    def interim(self, *, output_s: float) -> InterimSearch:
-        """The search for the interim text of a new utterance. output_s: from one output of the model to the next."""
-        tuning = interim_tuning(self._package.config.decoding)
+    def interim(self, *, output_s: float, hints: tuple[Phrase, ...] = ()) -> InterimSearch:
+        """The search for the interim text of a new utterance. output_s: from one output of the model to the next.
+
+        hints: as in `decode`.
+        """
+        search = self._new_search(interim_tuning(self._package.config.decoding), hints)
+        phones = self._phones_of_columns(search.hinted)
+
+        def words(path: Sequence[int], ends: Sequence[int], log_probs: Tensor) -> Sequence[TimedWord]:
+            said = _of_path(log_probs, path, phones)
+            return self._timed_words(path, ends, said, search.hinted, joins_phrases=True)
+
         return InterimSearch(
-            self._decoder(tuning, self._trie),
-            lambda log_probs: _emissions(log_probs, tuning),
-            lambda path, ends, log_probs: self._timed_words(path, ends, _of_path(log_probs, path, self._columns), None),
+            search.decoder,
+            lambda log_probs: _emissions(log_probs, search.tuning, search.hinted),
+            words,
             output_s=output_s,
         )
 
@@ -134,11 +143,17 @@ class BeamDecoder:
         return ruled or spelled
 
     def _timed_words(
-        self, path: Sequence[int], ends: Sequence[int], log_probs: Sequence[float], hinted: HintedLexicon | None
+        self,
+        path: Sequence[int],
+        ends: Sequence[int],
+        log_probs: Sequence[float],
+        hinted: HintedLexicon | None,
+        *,
+        joins_phrases: bool = False,
     ) -> tuple[TimedWord, ...]:
         """Words of a best path: one symbol an output, and a word's number where its last phone begins, else -1.
 
-        log_probs: of the symbols' phones.
+        log_probs: of the symbols' phones. joins_phrases: a phrase is given as if it were one word.
         """
         words: list[TimedWord] = []
         phones: list[_Phone] = []  # of the word in progress
@@ -150,20 +165,17 @@ class BeamDecoder:
                 else:
                     phones[-1].log_prob = max(phones[-1].log_prob, log_prob)
             if word >= 0:
-                words += self._words_of(phones, word, hinted)
+                if hinted is None or symbol <= self._silence:
+                    words.append(_timed_word(self._words.word(word), phones))
+                else:
+                    words += _phrase_of(phones, hinted, is_one=joins_phrases)
                 phones = []
             previous = symbol
         return tuple(words)
 
-    def _words_of(self, phones: Sequence[_Phone], word: int, hinted: HintedLexicon | None) -> list[TimedWord]:
-        """The word that ends with these phones, or the words of a phrase."""
-        if hinted is None or phones[-1].symbol <= self._silence:
-            return [_timed_word(self._words.word(word), phones)]
-        words, at = [], 0
-        for spoken in hinted.entries[tuple(phone.symbol for phone in phones)]:
-            words.append(_timed_word(spoken.text, phones[at : at + spoken.phones]))
-            at += spoken.phones
-        return words
+    def _phones_of_columns(self, hinted: HintedLexicon | None) -> list[int]:
+        """The phone of each symbol that a search finds."""
+        return self._columns if hinted is None else [*self._columns, *hinted.phones.tolist()]
 
     def _trie_of(self, lexicon: Iterable[tuple[str, PhoneIds]]) -> Trie:
         trie = Trie(self._silence + 1, self._silence)
@@ -178,17 +190,15 @@ class BeamDecoder:
 
     def _new_search(self, tuning: DecodingConfig, hints: tuple[Phrase, ...]) -> _Search:
         if not hints:
-            return _Search(self._decoder(tuning, self._trie))
-        hinted = add_phrases(
-            self._trie,
-            hints,
-            self.pronounce,
-            self._words,
-            SearchWeights(tuning.language_model_weight, tuning.word_bonus),
-            first_column=self._silence + 1,
-            root=self._silence,
+            return _Search(self._decoder(tuning, self._trie), tuning)
+        hinted = self._hinted(SearchWeights(tuning.language_model_weight, tuning.word_bonus), hints)
+        return _Search(self._decoder(tuning, hinted.trie, more_symbols=len(hinted.phones)), tuning, hinted)
+
+    def _new_hinted(self, weights: SearchWeights, hints: tuple[Phrase, ...]) -> HintedLexicon:
+        first_column = self._silence + 1
+        return add_phrases(
+            self._trie, hints, self.pronounce, self._words, weights, first_column=first_column, root=self._silence
         )
-        return _Search(self._decoder(tuning, hinted.trie, more_symbols=len(hinted.phones)), hinted)
 
     def _decoder(self, tuning: DecodingConfig, trie: Trie, more_symbols: int = 0) -> LexiconDecoder:
         options = LexiconDecoderOptions(
@@ -206,11 +216,11 @@ class BeamDecoder:
         return LexiconDecoder(options, trie, words.n_grams, self._silence, BLANK, words.unknown, [], False)
 
 
-def _emissions(log_probs: Tensor, tuning: DecodingConfig) -> Tensor:
-    """[outputs, P] -> [outputs, P + 1], contiguous: what flashlight searches in."""
+def _emissions(log_probs: Tensor, tuning: DecodingConfig, hinted: HintedLexicon | None) -> Tensor:
+    """[outputs, P] -> [outputs, P + 1], and the phrases' columns; contiguous: what flashlight searches in."""
     emissions = F.pad(log_probs, (0, 1), value=_NEVER)
     emissions[:, BLANK] -= tuning.blank_penalty
-    return emissions
+    return emissions if hinted is None else torch.cat([emissions, hinted.columns(log_probs)], dim=1)
 
 
 def _of_path(log_probs: Tensor, path: Sequence[int], phones: Sequence[int]) -> list[float]:
@@ -223,6 +233,18 @@ def _of_path(log_probs: Tensor, path: Sequence[int], phones: Sequence[int]) -> l
 def _timed_word(text: str, phones: Sequence[_Phone]) -> TimedWord:
     log_prob = sum(phone.log_prob for phone in phones) / len(phones)
     return TimedWord(text, phones[0].output, phones[-1].output, log_prob)
+
+
+def _phrase_of(phones: Sequence[_Phone], hinted: HintedLexicon, *, is_one: bool) -> list[TimedWord]:
+    """The words of the phrase that these phones say; is_one: as one."""
+    spoken = hinted.words_of(tuple(phone.symbol for phone in phones))
+    if is_one:
+        return [_timed_word(" ".join(word.text for word in spoken), phones)]
+    words, at = [], 0
+    for word in spoken:
+        words.append(_timed_word(word.text, phones[at : at + word.phones]))
+        at += word.phones
+    return words
 
 
 def _read_lexicon(package: Package) -> list[tuple[str, PhoneIds]]:

@@ -52,6 +52,12 @@ class HintedLexicon:
         """[outputs, P] -> [outputs, J]"""
         return log_probs[:, self.phones] + self.bonuses
 
+    def words_of(self, symbols: PhoneIds) -> tuple[Spoken, ...]:
+        """Of the phrase with these symbols; where its beginning is missing, of one that ends so."""
+        if (words := self.entries.get(symbols)) is not None:
+            return words
+        return next(words for known, words in self.entries.items() if known[-len(symbols) :] == symbols)
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:

@@ -28,7 +28,10 @@ def interim_tuning(tuning: DecodingConfig) -> DecodingConfig:
 
 @dataclass(frozen=True, slots=True)
 class InterimText:
-    """committed: its leading words that stay as they are. log_prob: mean over the words of their phones' mean."""
+    """committed: its leading words that stay as they are. log_prob: mean over the words of their phones' mean.
+
+    A phrase that the caller has hinted at is one of the words.
+    """
 
     words: tuple[str, ...]
     committed: int

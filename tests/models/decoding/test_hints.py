@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from flashlight.lib.text.decoder import Trie
 
 from models.decoding.beam import BeamDecoder, Hypothesis
+from models.decoding.hints import HintedLexicon, Spoken
 from models.decoding.phrases import MAX_PHRASES, HintedWord, phrases_of
 from models.errors import InvalidOptions
 from models.package import Package, open_package
@@ -90,6 +92,12 @@ def test_searches_with_hints_leave_the_others_as_they_were(decoder: BeamDecoder,
 def test_hundreds_of_boosts_share_a_few_columns(decoder: BeamDecoder, package: Package) -> None:
     hints = [PhraseHint(word, boost / 50) for boost, word in enumerate(["rain", "spain", "plain in", "naty"] * 100, 1)]
     assert decode(decoder, spoken(package, "r", "eI", "n"), *hints).text == "rain"
+
+
+def test_a_phrase_whose_beginning_is_missing_is_known_by_its_end() -> None:
+    words = Spoken("mr", 2), Spoken("naty", 4)
+    lexicon = HintedLexicon(Trie(1, 0), torch.zeros(0), torch.zeros(0), {(9,): (Spoken("a", 1),), (3, 4, 5, 6): words})
+    assert lexicon.words_of((3, 4, 5, 6)) == lexicon.words_of((5, 6)) == words
 
 
 def test_capitals_may_be_spoken_letter_by_letter(decoder: BeamDecoder) -> None:
