@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import Any
 
 import pytest
-from google.protobuf import text_format
 
 from hearken.v1 import speech_pb2 as pb
 from service.rpc import convert
+from tests.protos.dialogues import PAGE, dialogues_of, message_of
 
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
-LINES = re.findall(r"^([CS])  (.*)$", PAGE, flags=re.MULTILINE)
-CONFIGS = [line for speaker, line in LINES if speaker == "C" and line != "audio"]
-ANSWERS = [line for speaker, line in LINES if speaker == "S" and not re.match(r"[A-Z_]+: ", line)]
+TEXT = PAGE.read_text(encoding="utf-8")
+DIALOGUES = dialogues_of(TEXT)
+REQUESTS = [dialogue.request for dialogue in DIALOGUES]
+ANSWERS = [
+    line.removeprefix("S  ")
+    for dialogue in DIALOGUES
+    for line in dialogue.lines
+    if line.startswith("S  ") and not re.match(r"S  [A-Z_]+: ", line)
+]
 
 
-@pytest.mark.parametrize("line", CONFIGS)
-def test_what_the_client_says_is_a_config_with_fields_that_are_honored(line: str) -> None:
-    config = text_format.Parse(line, pb.StreamingRecognizeRequest()).config
-    convert.check(config, "config.", convert.HONORED)
+def test_every_dialogue_is_recorded() -> None:
+    assert len(DIALOGUES) == len(re.findall(r"^```\nC  ", TEXT, flags=re.MULTILINE)) > 10
+    assert all(line.startswith(("C  ", "S  ")) for dialogue in DIALOGUES for line in dialogue.lines)
+
+
+@pytest.mark.parametrize("line", REQUESTS)
+def test_what_the_client_says_has_only_fields_that_are_honored(line: str) -> None:
+    request: Any = message_of(line)
+    convert.check(request.config if isinstance(request, pb.StreamingRecognizeRequest) else request, "", convert.HONORED)
 
 
 @pytest.mark.parametrize("line", ANSWERS)
 def test_what_the_server_says_is_a_response(line: str) -> None:
-    assert text_format.Parse(line, pb.StreamingRecognizeResponse()).HasField("clock")
+    message = message_of(line)
+    assert not isinstance(message, pb.StreamingRecognizeResponse) or message.HasField("clock")
 
 
 def test_every_feature_has_a_dialogue() -> None:
-    said = " ".join(CONFIGS)
+    said = " ".join(REQUESTS)
     assert [feature for feature in convert.FEATURES if f"{feature}:" not in said and f"{feature} {{" not in said] == []
