@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import aclosing, suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import grpc
 import grpc.aio
@@ -48,7 +49,6 @@ class AsyncExchange:
         self._reader: asyncio.Task[None] | None = None
         self._is_relieved = False
         self._idle_since_s = time.monotonic()
-        self._timer: asyncio.TimerHandle
         self._changed = asyncio.Event()
 
     @property
@@ -58,7 +58,8 @@ class AsyncExchange:
 
     async def responses(self) -> AsyncGenerator[pb.StreamingRecognizeResponse, None]:
         """All responses, as if there were one connection. Raises HearkenError, and what the audio raises."""
-        self._watch()
+        watch = _watch()
+        watch.add(self)
         try:
             while True:
                 try:
@@ -80,7 +81,7 @@ class AsyncExchange:
                 if self._failure is not None:
                     raise self._failure
         finally:
-            self._timer.cancel()
+            watch.remove(self)
             if self._reader is not None:
                 await _end(self._reader)
 
@@ -166,12 +167,44 @@ class AsyncExchange:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), PACE_S)
 
-    def _watch(self) -> None:
-        """Begins to read in a task of its own whenever nobody has read for a while."""
-        self._timer = asyncio.get_running_loop().call_later(PACE_S, self._watch)
+    def keep_up(self) -> None:
+        """Begins to read in a task of its own if nobody has read for a while."""
         is_over = self._replay.is_finished or self._failure is not None
         if self._reader is None and not is_over and time.monotonic() - self._idle_since_s >= PACE_S:
             self._reader = asyncio.create_task(self._read())
+
+
+class _Watch:
+    """One timer for all streams of an event loop: sees to it that audio is read while its sender is kept waiting."""
+
+    def __init__(self) -> None:
+        self._exchanges: set[AsyncExchange] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, exchange: AsyncExchange) -> None:
+        """A stream begins."""
+        self._exchanges.add(exchange)
+        if self._timer is None:
+            self._look()
+
+    def remove(self, exchange: AsyncExchange) -> None:
+        """A stream is over."""
+        self._exchanges.discard(exchange)
+        if self._timer is not None and not self._exchanges:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        for exchange in self._exchanges:
+            exchange.keep_up()
+        self._timer = asyncio.get_running_loop().call_later(PACE_S, self._look)
+
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictionary()
+
+
+def _watch() -> _Watch:
+    return _watches.setdefault(asyncio.get_running_loop(), _Watch())
 
 
 # What grpc.aio says of a call whose write has failed, and how long the server's own status may take after that.
