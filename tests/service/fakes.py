@@ -220,3 +220,10 @@ class FakeRecognizer:
 
     def close(self) -> None:
         pass
+
+
+def two_models() -> tuple[FakeRecognizer, FakeRecognizer]:
+    """An English one and, of the name "deutsch", a German one."""
+    english, german = FakeRecognizer(), FakeRecognizer()
+    german.name, german.card = "deutsch", FakeCard(language="de-DE")
+    return english, german

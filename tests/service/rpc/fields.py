@@ -37,6 +37,32 @@ def set_field(path: Path, message: Message, values: Mapping[str, Any]) -> None:
             set_field(tuple(rest), inner, values)
 
 
+def without_field(path: Path, message: Message) -> Message:
+    """A copy in which the field is not set, but what it is in is."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    inner: Any = copy
+    for field in path[:-1]:
+        inner = getattr(inner, field.name)[0] if field.is_repeated else getattr(inner, field.name)
+    inner.ClearField(path[-1].name)
+    return copy
+
+
+def is_value(path: Path) -> bool:
+    """Whether the field is one value, or several, and not a message of its own."""
+    return path[-1].message_type is None
+
+
+def names_set_in(message: Message) -> set[str]:
+    """Full names of all fields that are set, at any depth."""
+    names = set()
+    for field, value in message.ListFields():
+        names.add(field.full_name)
+        if field.message_type is not None:
+            names |= {name for own in (value if field.is_repeated else [value]) for name in names_set_in(own)}
+    return names
+
+
 def name_of(path: Path) -> str:
     """As it is refused: with the number of the entry in repeated fields on the way."""
     *way, last = path

@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from hearken.v1 import speech_pb2 as pb
@@ -29,7 +28,7 @@ from models.types import (
 from service.errors import InvalidRequest
 from service.rpc import convert
 from service.session import Update
-from tests.service.rpc.fields import fields_of, set_field
+from tests.service.rpc.fields import Path, fields_of, is_value, names_set_in, set_field, without_field
 
 HONORED_VALUES: dict[str, Any] = {
     "hearken.v1.StreamingConfig.interim_results": True,
@@ -38,8 +37,8 @@ HONORED_VALUES: dict[str, Any] = {
     "hearken.v1.AudioConfig.encoding": pb.AudioConfig.MULAW,
     "hearken.v1.AudioConfig.sample_rate_hz": 8000,
     "hearken.v1.AudioConfig.channels": 2,
-    "hearken.v1.RecognitionConfig.model": "fake",
-    "hearken.v1.RecognitionConfig.language": "EN-us",
+    "hearken.v1.RecognitionConfig.model": "deutsch",
+    "hearken.v1.RecognitionConfig.language": "DE-de",
     "hearken.v1.RecognitionConfig.max_alternatives": 30,
     "hearken.v1.RecognitionConfig.word_info": True,
     "hearken.v1.DecoderConfig.beam_size": 1000,
@@ -51,18 +50,20 @@ HONORED_VALUES: dict[str, Any] = {
 def complete(recognition: pb.RecognitionConfig) -> None:
     """Fills in what a message needs to be one, so that one field of it can be looked at."""
     for hint in recognition.phrase_hints:
-        hint.phrase = hint.phrase or "x"
+        hint.phrase = hint.phrase or "another"
     for replacement in recognition.text.replacements:
-        replacement.search = replacement.search or "x"
+        replacement.search = replacement.search or "another"
 
 
-def convert_any(message: Message, recognizer: Any) -> tuple[AudioFormat, RecognitionOptions]:
+def convert_any(message: Message, *recognizers: Any) -> tuple[AudioFormat, RecognitionOptions]:
     if isinstance(message, pb.StreamingConfig):
-        return convert.streaming_options(message, [recognizer], default_latency_ms=640)
+        return convert.streaming_options(message, recognizers, default_latency_ms=640)
     assert isinstance(message, pb.RecognizeRequest)
     message.audio = message.audio or b"\x00\x00"
-    return convert.recording_options(message, [recognizer])
+    return convert.recording_options(message, recognizers)
 
+
+NOT_AN_OPTION = {"hearken.v1.RecognizeRequest.audio"}
 
 ALL_FIELDS = [
     pytest.param(kind, path, id=".".join([kind.DESCRIPTOR.name, *(field.name for field in path)]))
@@ -72,15 +73,16 @@ ALL_FIELDS = [
 
 
 @pytest.mark.parametrize(("kind", "path"), ALL_FIELDS)
-def test_every_field_is_honored_or_refused_by_name(
-    kind: type[Message], path: tuple[FieldDescriptor, ...], fakes: ModuleType
-) -> None:
+def test_every_field_is_honored_or_refused_by_name(kind: type[Message], path: Path, fakes: ModuleType) -> None:
     message = kind()
     set_field(path, message, HONORED_VALUES)
     stranger = next((n for n, field in enumerate(path) if field.full_name not in convert.HONORED), None)
     if stranger is None:
-        complete(message.recognition)  # type: ignore[attr-defined]
-        convert_any(message, fakes.FakeRecognizer())
+        unset = without_field(path, message)
+        for own in (message, unset):
+            complete(own.recognition)  # type: ignore[attr-defined]
+        said, unsaid = (convert_any(own, *fakes.two_models()) for own in (message, unset))
+        assert said != unsaid or not is_value(path) or path[-1].full_name in NOT_AN_OPTION
         return
     name = ".".join(field.name for field in path[: stranger + 1])
     with pytest.raises(InvalidRequest) as raised:
@@ -145,8 +147,7 @@ def test_nothing_said_means_the_defaults(fakes: ModuleType) -> None:
 
 
 def test_a_model_is_chosen_by_its_name_or_by_its_language(fakes: ModuleType) -> None:
-    english, german = fakes.FakeRecognizer(), fakes.FakeRecognizer()
-    german.name, german.card = "deutsch", fakes.FakeCard(language="de-DE")
+    english, german = fakes.two_models()
     for wanted, model in (({}, "fake"), ({"model": "deutsch"}, "deutsch"), ({"language": "de"}, "deutsch")):
         config = pb.StreamingConfig(recognition=pb.RecognitionConfig(**wanted))
         _, options = convert.streaming_options(config, [english, german], default_latency_ms=640)
@@ -262,3 +263,18 @@ def test_an_event_keeps_everything() -> None:
     assert message.event == pb.SpeechEvent(type=pb.SpeechEvent.NO_SPEECH_TIMEOUT, time_s=5.0, channel_tag=2)
     assert not message.results and message.clock.received_s == 6.0
     assert not convert.response(Update((), 6.0, 4.0), language="en-US").HasField("event")
+
+
+def test_every_field_of_the_answers_is_set_somewhere(fakes: ModuleType) -> None:
+    words = (Word("good", 0.5, 0.75, 0.5),)
+    result = Result((Alternative("good", 0.75, words),), True, 0.5, 1.25, 3, 1.0, channel_tag=1, committed_chars=4)
+    event = SpeechEvent(SpeechEventType.SPEECH_BEGIN, 0.5, 1)
+    answers: list[Message] = [
+        convert.admission(model="fake", stream_id="x"),
+        convert.response(Update((result,), 3.0, 2.5, event), language="en-US"),
+        convert.recording_response([result], audio_s=2.0, model="fake", language="en-US"),
+        convert.models_response(fakes.two_models(), default_latency_ms=640),
+    ]
+    found = {name for answer in answers for name in names_set_in(answer)}
+    kinds = {type(answer).DESCRIPTOR for answer in answers}
+    assert {path[-1].full_name for kind in kinds for path in fields_of(kind)} - found == set()

@@ -27,14 +27,21 @@ from service.rpc.google_v1.messages import (
     RecognizeRequest,
     StreamingRecognitionConfig,
 )
-from tests.service.rpc.fields import Path, fields_of, name_of, set_field
+from tests.service.rpc.fields import Path, fields_of, is_value, name_of, set_field, without_field
 
 _V1 = "google.cloud.speech.v1."
 HONORED_VALUES = {
     _V1 + "RecognitionConfig.encoding": RecognitionConfig.MULAW,
     _V1 + "RecognitionConfig.sample_rate_hertz": 8000,
-    _V1 + "RecognitionConfig.language_code": "EN-us",
-    _V1 + "RecognitionConfig.model": "default",
+    _V1 + "RecognitionConfig.language_code": "DE-de",
+    _V1 + "RecognitionConfig.model": "deutsch",
+    _V1 + "RecognitionConfig.max_alternatives": 30,
+    "google.protobuf.Duration.seconds": 2,
+    "google.protobuf.Duration.nanos": 500_000_000,
+}
+NOT_AN_OPTION = {
+    _V1 + "RecognitionAudio.content",
+    _V1 + "RecognitionConfig.use_enhanced",  # Google: the standard model is used if there is no enhanced one
 }
 KINDS = (StreamingRecognitionConfig, RecognizeRequest, LongRunningRecognizeRequest)
 ALL_FIELDS = [
@@ -44,26 +51,28 @@ ALL_FIELDS = [
 ]
 
 
-def convert_any(message: Any, recognizer: Any) -> tuple[AudioFormat, RecognitionOptions]:
+def convert_any(message: Any, *recognizers: Any) -> tuple[AudioFormat, RecognitionOptions]:
     if isinstance(message, StreamingRecognitionConfig):
-        return convert.streaming_options(message, [recognizer], default_latency_ms=640)
+        return convert.streaming_options(message, recognizers, default_latency_ms=640)
     if not message.audio.uri:
         message.audio.content = message.audio.content or b"\x00\x00"
-    return convert.recording_options(message, [recognizer])
+    return convert.recording_options(message, recognizers)
 
 
 def complete(message: Any) -> None:
     """Fills in what a message needs to be one, so that one field of it can be looked at."""
     for phrases in message.config.adaptation.phrase_sets:
-        for phrase in phrases.phrases:
-            phrase.value = phrase.value or "x"
+        for phrase in phrases.phrases or [phrases.phrases.add()]:
+            phrase.value = phrase.value or "another"
+    for context in message.config.speech_contexts:
+        context.phrases.append("another")
     for entry in message.config.transcript_normalization.entries:
-        entry.search = entry.search or "x"
+        entry.search = entry.search or "another"
     if isinstance(message, StreamingRecognitionConfig) and message.HasField("voice_activity_timeout"):
         message.enable_voice_activity_events = True
         for field, duration in message.voice_activity_timeout.ListFields():
             assert field.name.endswith("_timeout")
-            duration.seconds = 1
+            duration.seconds = duration.seconds or 1
 
 
 @pytest.mark.parametrize(("kind", "path"), ALL_FIELDS)
@@ -72,8 +81,11 @@ def test_every_field_is_honored_or_refused_by_name(kind: type[Message], path: Pa
     set_field(path, message, HONORED_VALUES)
     stranger = next((n for n, field in enumerate(path) if field.full_name not in convert.HONORED), None)
     if stranger is None:
-        complete(message)
-        convert_any(message, fakes.FakeRecognizer())
+        unset = without_field(path, message)
+        for own in (message, unset):
+            complete(own)
+        said, unsaid = (convert_any(own, *fakes.two_models()) for own in (message, unset))
+        assert said != unsaid or not is_value(path) or path[-1].full_name in NOT_AN_OPTION
         return
     with pytest.raises(InvalidRequest) as raised:
         convert_any(message, fakes.FakeRecognizer())

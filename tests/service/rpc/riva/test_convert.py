@@ -21,14 +21,19 @@ from models.types import (
 from service.errors import InvalidRequest
 from service.rpc.riva import convert
 from service.rpc.riva.messages import AudioEncoding, ConfigRequest, RecognizeRequest, StreamingRecognitionConfig
-from tests.service.rpc.fields import Path, fields_of, name_of, set_field
+from tests.service.rpc.fields import Path, fields_of, is_value, name_of, set_field, without_field
 
 _ASR = "nvidia.riva.asr."
 HONORED_VALUES = {
     _ASR + "RecognitionConfig.encoding": AudioEncoding.MULAW,
     _ASR + "RecognitionConfig.sample_rate_hertz": 8000,
-    _ASR + "RecognitionConfig.language_code": "EN-us",
-    _ASR + "RecognitionConfig.model": "fake",
+    _ASR + "RecognitionConfig.language_code": "DE-de",
+    _ASR + "RecognitionConfig.model": "deutsch",
+    _ASR + "RecognitionConfig.max_alternatives": 30,
+}
+NOT_AN_OPTION = {
+    _ASR + "RecognizeRequest.audio",
+    "nvidia.riva.RequestId.value",  # comes back in the answers
 }
 KINDS = (StreamingRecognitionConfig, RecognizeRequest)
 ALL_FIELDS = [
@@ -38,11 +43,11 @@ ALL_FIELDS = [
 ]
 
 
-def convert_any(message: Any, recognizer: Any) -> tuple[AudioFormat, RecognitionOptions]:
+def convert_any(message: Any, *recognizers: Any) -> tuple[AudioFormat, RecognitionOptions]:
     if isinstance(message, StreamingRecognitionConfig):
-        return convert.streaming_options(message, [recognizer], default_latency_ms=640)
+        return convert.streaming_options(message, recognizers, default_latency_ms=640)
     message.audio = message.audio or b"\x00\x00"
-    return convert.recording_options(message, [recognizer], default_latency_ms=640)
+    return convert.recording_options(message, recognizers, default_latency_ms=640)
 
 
 @pytest.mark.parametrize(("kind", "path"), ALL_FIELDS)
@@ -51,7 +56,12 @@ def test_every_field_is_honored_or_refused_by_name(kind: type[Message], path: Pa
     set_field(path, message, HONORED_VALUES)
     stranger = next((n for n, field in enumerate(path) if field.full_name not in convert.HONORED), None)
     if stranger is None:
-        convert_any(message, fakes.FakeRecognizer())
+        unset = without_field(path, message)
+        for own in (message, unset):
+            for context in own.config.speech_contexts:
+                context.phrases.append("another")
+        said, unsaid = (convert_any(own, *fakes.two_models()) for own in (message, unset))
+        assert said != unsaid or not is_value(path) or path[-1].full_name in NOT_AN_OPTION
         return
     with pytest.raises(InvalidRequest) as raised:
         convert_any(message, fakes.FakeRecognizer())
