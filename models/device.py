@@ -43,6 +43,12 @@ def open_device(name: str) -> torch.device:
     return device
 
 
+def device_of_worker(name: str, worker: int) -> str:
+    """The device of one of several processes, counted from 0: with `auto` or `cuda` they take the GPUs in turn."""
+    gpus = torch.cuda.device_count() if name in ("auto", "cuda") and torch.cuda.is_available() else 0
+    return f"cuda:{worker % gpus}" if gpus else name
+
+
 def use_threads(count: int) -> None:
     """Sets the CPU threads of one operation. 0: half of the cores of this process; the service has the rest."""
     torch.set_num_threads(count or max(1, len(os.sched_getaffinity(0)) // 2))

@@ -12,7 +12,8 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,6 +49,7 @@ from service.settings import Settings, load_settings, variable_of
 from service.tls import server_credentials
 from service.tokens import read_tokens
 from service.tracing import Tracing
+from service.workers import Place, supervise
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +106,7 @@ class Server:
         self.metrics = Metrics()
         self._settings = settings
         self._load = load
+        self._shares_port = settings.workers > 1
         self._health = health.aio.HealthServicer()
         self._tracing = Tracing(settings.traces_endpoint)
         self._calls = Calls(settings, self.metrics)
@@ -115,7 +118,9 @@ class Server:
             maximum_concurrent_rpcs=most_calls(settings),
         )
         self._hosting: Hosting[Any] = Hosting(self.metrics)
-        self._machine = MachineLoad(cores=usable_cores(), max_wait_s=settings.max_wait_ms / 1000, cpu_s=used_cpu_s)
+        self._machine = MachineLoad(
+            cores=usable_cores() / settings.workers, max_wait_s=settings.max_wait_ms / 1000, cpu_s=used_cpu_s
+        )
         self._sessions = Sessions(
             self._hosting,
             self.metrics,
@@ -144,14 +149,9 @@ class Server:
             self._grpc.add_generic_rpc_handlers(facade.handlers())
         reflection.enable_server_reflection((*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)
 
-        check_free(settings.host, settings.port, "host", "port")
+        if not self._shares_port:
+            check_free(settings.host, settings.port, "host", "port")
         check_free(settings.metrics_host, settings.metrics_port, "metrics_host", "metrics_port")
-        credentials = server_credentials(settings)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        if credentials is None:
-            self.port = self._grpc.add_insecure_port(f"{host}:{settings.port}")
-        else:
-            self.port = self._grpc.add_secure_port(f"{host}:{settings.port}", credentials)
         loop = asyncio.get_running_loop()
         self._monitoring = Monitoring(
             settings.metrics_host,
@@ -162,10 +162,21 @@ class Server:
         )
         self.metrics_port = self._monitoring.port
         self._loop_watch = asyncio.create_task(watch_loop(self.metrics.event_loop_delay_seconds.observe))
+        if not self._shares_port:
+            await self._listen()
+        logger.info("metrics on http://%s:%d/metrics", settings.metrics_host, self.metrics_port)
+
+    async def _listen(self) -> None:
+        settings = self._settings
+        credentials = server_credentials(settings)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        if credentials is None:
+            self.port = self._grpc.add_insecure_port(f"{host}:{settings.port}")
+        else:
+            self.port = self._grpc.add_secure_port(f"{host}:{settings.port}", credentials)
         await self._grpc.start()
         logger.info("gRPC on %s:%d", host, self.port)
         logger.info("%s", _protection(settings))
-        logger.info("metrics on http://%s:%d/metrics", settings.metrics_host, self.metrics_port)
 
     async def load(self) -> None:
         """Loads the model, then lets callers in. Raises StartError and what the loading raises."""
@@ -176,6 +187,8 @@ class Server:
             self._machine.rehearsed(used_cpu_s() - before_s, audio_s)
         self._calls.begin(self._sessions)
         await self._set_health(serving=True)
+        if self._shares_port:  # not before: the others on this port can take the callers
+            await self._listen()
         logger.info("serving; there is room for about %s streams in real time", self._machine.room())
 
     async def reload(self, settings: Settings) -> None:
@@ -265,11 +278,15 @@ class Server:
 
 
 async def serve(
-    settings: Settings, load: Load = load_recognizer, read_again: Callable[[], Settings] = load_settings
+    settings: Settings,
+    load: Load = load_recognizer,
+    read_again: Callable[[], Settings] = load_settings,
+    report: Callable[[int], None] = lambda metrics_port: None,
 ) -> int:
     """Runs a server until SIGTERM or SIGINT, or until it breaks, and gives the exit code. SIGHUP reloads the models.
 
-    A second signal ends the process at once. read_again: the settings as they are at a reload.
+    A second signal ends the process at once. read_again: the settings as they are at a reload. report: is told where
+    metrics are served.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -296,6 +313,7 @@ async def serve(
         reload.add_done_callback(reloads.discard)
 
     await server.start()
+    report(server.metrics_port)
     ends = [asyncio.create_task(event.wait()) for event in (stopping, server.broken)]
     loading = asyncio.create_task(server.load())
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
@@ -314,10 +332,34 @@ async def serve(
 
 def run(settings: Settings, load: Load = load_recognizer, read_again: Callable[[], Settings] = load_settings) -> int:
     """Runs a server and gives the exit code: 2, with a sentence on stderr, when it cannot start; 3 when it broke."""
+    if settings.workers == 1:
+        return _run(settings, serve(settings, load, read_again))
+    return _run(settings, supervise(settings, partial(_work, settings, load, read_again)))
+
+
+def _work(
+    settings: Settings,
+    load: Load,
+    read_again: Callable[[], Settings],
+    place: Place,
+    report: Callable[[int], None],
+) -> int:
+    """What one of several workers does."""
+    own = place.share_of(settings)
+    return _run(own, serve(own, partial(_load_in, place, load), lambda: place.share_of(read_again()), report))
+
+
+def _load_in(place: Place, load: Load, settings: Settings) -> Recognizer[Any]:
+    from models.device import device_of_worker
+
+    return load(settings.model_copy(update={"device": device_of_worker(settings.device, place.number)}))
+
+
+def _run(settings: Settings, serving: Coroutine[Any, Any, int]) -> int:
     log = Log(settings.log_level, settings.log_format)
     log.start()
     try:
-        return asyncio.run(serve(settings, load, read_again))
+        return asyncio.run(serving)
     except (StartError, PackageError, DeviceError) as error:
         log.close()
         sys.stderr.write(f"hearken: {error}\n")

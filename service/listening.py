@@ -36,8 +36,8 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
     ]
     return [
         *(connection_age if settings.max_connection_age_s else []),
-        # Without this a second server on the same port would silently get half of the callers.
-        ("grpc.so_reuseport", 0),
+        # Otherwise a second server on the same port would silently get half of the callers.
+        ("grpc.so_reuseport", int(settings.workers > 1)),
         (
             "grpc.max_receive_message_length",
             max(whole_recording_bytes, settings.max_message_bytes) + _REST_OF_REQUEST_BYTES,

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import logging.handlers
+import multiprocessing
 import queue
 import re
 import sys
@@ -60,10 +61,11 @@ class Log:
 
 
 class TextLines(logging.Formatter):
-    """2026-11-24 12:00:00,000 INFO service.app: gRPC on 127.0.0.1:50051"""
+    """2026-11-24 12:00:00,000 INFO service.app: gRPC on 127.0.0.1:50051; with several workers: which one"""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        worker = "%(processName)s " if multiprocessing.parent_process() else ""
+        super().__init__(f"%(asctime)s %(levelname)s {worker}%(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, more where there is a traceback; without secrets."""
@@ -81,6 +83,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if multiprocessing.parent_process():
+            line["worker"] = record.processName
         if stream_id := getattr(record, "stream_id", ""):
             line["stream"] = stream_id
         # Underscored: what libraries such as Ray put into every record of the process for themselves.

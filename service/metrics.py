@@ -8,6 +8,17 @@ _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _LOOP_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0)
 
+OF_EACH = frozenset(
+    {
+        "hearken_model_info",
+        "hearken_audio_cost_ratio",
+        "hearken_step_wait_seconds",
+        "process_start_time_seconds",
+        "process_max_fds",
+    }
+)
+"""Gauges that do not add up over processes: of several the largest says most."""
+
 
 class Metrics:
     """The metrics of one server, in a registry of their own."""

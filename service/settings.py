@@ -61,6 +61,13 @@ class Settings(BaseModel):
         "", "Further model packages, names or paths with commas between them; callers choose by the package's name."
     )
     device: str = _setting("auto", "Where the model runs: auto, cpu, cuda or cuda:N.")
+    workers: int = _setting(
+        1,
+        "Processes that serve on the port, each with its own model: for many cores, or one for each GPU. Each has its"
+        " part of max_streams, max_connections and the machine; quotas are counted by each for itself.",
+        ge=1,
+        le=256,
+    )
     threads: int = _setting(0, "CPU threads of one operation of the model; 0 takes half of the cores.", ge=0, le=1024)
     default_latency_ms: int = _setting(
         DEFAULT_LATENCY_MS, "Latency of interim results for callers who ask for none.", unit="ms", gt=0

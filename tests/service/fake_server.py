@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fakes import DEADLY, FakeRecognizer, FakeStream
 
 from service.app import run_and_exit
-from service.settings import load_settings
+from service.settings import Settings, load_settings
 
 
 def die_of_deadly_audio(streams: Sequence[FakeStream]) -> None:
@@ -15,5 +15,9 @@ def die_of_deadly_audio(streams: Sequence[FakeStream]) -> None:
         raise SystemExit
 
 
+def load_fake(settings: Settings) -> FakeRecognizer:
+    return FakeRecognizer(die_of_deadly_audio)
+
+
 if __name__ == "__main__":
-    run_and_exit(load_settings(), load=lambda settings: FakeRecognizer(die_of_deadly_audio))
+    run_and_exit(load_settings(), load=load_fake)
