@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 NO_ENGINE=77
 STREAMS=8              # requests at the same time, over one connection, to see that they spread
-SPEED=0.25             # of the stream that a replica is taken from; slow, so that it is still running then
+SPEED=0.5              # of the stream that a replica is taken from; it lasts 13 s, less than what a drain gives it
 STREAM_WITHIN_S=120    # until that stream has reached a replica
 BALANCER_WITHIN_S=120  # until the balancer has noticed which replicas there are
 STOP_WITHIN_S=120      # more than a stop needs: HEARKEN_DRAIN_GRACE_S and the end of the process
