@@ -238,7 +238,8 @@ class Server:
     async def stop(self) -> None:
         """Turns new callers away, gives those inside DRAIN_GRACE_S to finish, then ends everything.
 
-        The last part of the grace is for the results of the audio that those have sent who are still there.
+        First they end by themselves, then at their next pause, where no word is cut. The last part of the grace is for
+        the results of the audio that those have sent who are still there.
         """
         grace_s = min(self._settings.drain_grace_s, _BROKEN_GRACE_S if self.broken.is_set() else math.inf)
         results_s = grace_s if self.broken.is_set() else min(_LAST_RESULTS_S, grace_s / 3)
@@ -246,7 +247,10 @@ class Server:
         await self._health.enter_graceful_shutdown()
         logger.info("stopping; running streams have %g s to finish", grace_s)
         self._sessions.close_door()
-        await self._emptied(grace_s - results_s)
+        undisturbed_s = min(grace_s / 3, grace_s - results_s)
+        await self._emptied(undisturbed_s)
+        self._sessions.end_all_at_pauses(Draining)
+        await self._emptied(grace_s - results_s - undisturbed_s)
         self._sessions.end_all(Draining)
         await self._emptied(results_s)
         await self._grpc.stop(_LAST_STATUS_S)

@@ -80,6 +80,8 @@ class Session(Generic[StreamT]):
         self._pace = _Pace(limits)
         self._arrivals = _Arrivals()
         self._ended_by: LimitReached | None = None
+        self._ends_at_pause: Callable[[float], LimitReached] | None = None
+        self._is_at_pause = False
         self._waiting: asyncio.Timeout | None = None
 
     @property
@@ -93,6 +95,15 @@ class Session(Generic[StreamT]):
             self._ended_by = reason
             if self._waiting is not None:
                 self._waiting.reschedule(0.0)
+
+    def end_at_pause(self, reason: Callable[[float], LimitReached]) -> None:
+        """Takes no more audio after its next final result: no word is cut, and whoever goes on elsewhere loses none.
+
+        reason: raised then, made of the length of the audio. Audio that ends there by itself ends as ever. Of channels
+        that are recognized separately one may speak while another pauses: they go on.
+        """
+        if self._stream.channels == 1:
+            self._ends_at_pause = reason
 
     async def recognize(self, audio: AsyncIterator[bytes]) -> AsyncGenerator[Update, None]:
         """The updates of all audio, as soon as there are any; ends after the last result of the last piece.
@@ -110,7 +121,9 @@ class Session(Generic[StreamT]):
                     piece = data[at : at + self._stream.piece_bytes]
                     at += len(piece)
                     await self._accept(piece)
+                    self._is_at_pause = False
                     async for update in self._advance():
+                        self._is_at_pause |= any(result.is_final for result in update.results)
                         yield update
                 if self._stream.is_over:
                     break
@@ -141,6 +154,8 @@ class Session(Generic[StreamT]):
             finally:
                 self._waiting = None
             self._pace.check(time.monotonic() - asked_s, self._stream.received_s)
+            if self._is_at_pause and self._ends_at_pause is not None:
+                raise self._ends_at_pause(self.received_s)
             yield data
         if self._ended_by is not None:
             raise self._ended_by

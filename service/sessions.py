@@ -154,6 +154,11 @@ class Sessions(Generic[StreamT]):
         for session in self._inside:
             session.end(reason(session.received_s))
 
+    def end_all_at_pauses(self, reason: Callable[[float], LimitReached]) -> None:
+        """Those inside send no more after their next final result, and then get the reason."""
+        for session in self._inside:
+            session.end_at_pause(reason)
+
     async def empty(self) -> None:
         """Waits until the last session has ended."""
         await self._empty.wait()

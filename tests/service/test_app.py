@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -305,6 +306,25 @@ async def test_a_drain_with_50_streams_loses_no_word_and_exits_0(fakes: ModuleTy
         assert texts == ["w1 w2 w3 w4"]
         assert code is grpc.StatusCode.OK or ("after 1.00 s of audio" in details and "reconnect" in details)
     assert [code for _, code, _ in ends] == [grpc.StatusCode.OK] * 10 + [grpc.StatusCode.UNAVAILABLE] * 40
+
+
+@pytest.mark.asyncio
+async def test_a_stream_without_an_end_is_ended_by_a_drain_at_a_pause(fakes: ModuleType) -> None:
+    async with fake_server(HEARKEN_DRAIN_GRACE_S="3") as (process, channel):
+        call = SpeechStub(channel).StreamingRecognize()
+        await call.write(CONFIG)
+        assert (await call.read()).stream_id
+        process.send_signal(signal.SIGTERM)
+        ending = asyncio.ensure_future(reading(call))
+        with contextlib.suppress(asyncio.InvalidStateError):  # the call is over
+            while not ending.done():
+                for piece in (fakes.SPEECH, fakes.SPEECH, fakes.SPEECH, fakes.SILENCE):
+                    await call.write(pb.StreamingRecognizeRequest(audio=piece))
+                    await asyncio.sleep(0.02)
+        texts, code, details = await ending
+    assert code is grpc.StatusCode.UNAVAILABLE
+    assert texts and all(len(text.split()) == 3 for text in texts), "no utterance is cut"
+    assert re.search(r"after \d+\.00 s of audio", details)
 
 
 @pytest.mark.asyncio

@@ -139,6 +139,25 @@ async def test_a_session_that_is_ended_gives_the_results_of_what_it_received_the
                 await anext(updates)
 
 
+async def test_a_session_that_is_to_end_at_a_pause_takes_nothing_after_its_next_final_result(fakes: ModuleType) -> None:
+    async with sessions_of(fakes.FakeRecognizer()) as sessions:
+        with open_session(sessions) as session:
+            sessions.end_all_at_pauses(Draining)
+            updates = []
+            with pytest.raises(Draining, match=r"after 0.75 s of audio, all of which is recognized"):
+                async for update in session.recognize(pieces(fakes.SPEECH, fakes.SPEECH, fakes.SILENCE, fakes.SPEECH)):
+                    updates.append(update)
+    assert [update.results[0].is_final for update in updates] == [False, False, True]
+
+
+async def test_a_session_that_ends_by_itself_at_the_pause_where_it_is_to_end_has_not_failed(fakes: ModuleType) -> None:
+    async with sessions_of(fakes.FakeRecognizer()) as sessions:
+        with open_session(sessions) as session:
+            sessions.end_all_at_pauses(Draining)
+            updates = [update async for update in session.recognize(pieces(fakes.SPEECH, fakes.SILENCE))]
+    assert updates[-1].results[0].is_final
+
+
 async def test_a_stream_of_the_longest_length_is_ended_with_its_results(fakes: ModuleType) -> None:
     async with sessions_of(fakes.FakeRecognizer(), limits=StreamLimits(max_stream_s=0.5)) as sessions:
         with open_session(sessions) as session:
