@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from models.acoustic.state import STEP_S
 from models.decoding.beam import BeamDecoder
 from models.decoding.phrases import Phrase, phrases_of
-from models.evaluation.emissions import phone_log_probs
+from models.evaluation.emissions import chunked_phone_log_probs, phone_log_probs
 from models.evaluation.wer import error_rates
 from models.package import LEXICON, Package, find_package, open_package
 from models.training.data import Utterance, read_corpus
-from models.types import PhraseHint
+from models.types import DEFAULT_LATENCY_MS, PhraseHint
 
 _LEAST_LETTERS = 4
 
@@ -57,7 +58,7 @@ def evaluate_hints(
     others: Annotated[int, typer.Option(help="utterances without a rare word, about this many")] = 150,
     limit: Annotated[int, typer.Option(help="take about this many utterances from all over the corpus; 0: all")] = 0,
 ) -> None:
-    """Print recall of the hinted words, WER with and without them, and the time that searching takes."""
+    """Print recall of the hinted words, WER of utterances with and without them, and the time of final searches."""
     torch.set_num_threads(1)
     package, utterances = open_package(find_package(model)), read_corpus(data)
     utterances = utterances[:: max(1, len(utterances) // limit)] if limit else utterances
@@ -67,20 +68,24 @@ def evaluate_hints(
     without = [own for own in utterances if not chosen & set(own.transcript.split())]
     without = without[:: max(1, len(without) // others)]
     groups = [(own, phone_log_probs(package, own)) for own in (with_words, without)]
+    chunked = chunked_phone_log_probs(package, with_words, package.config.latencies[DEFAULT_LATENCY_MS])
+    output_s = STEP_S / package.config.acoustic.outputs_per_step
     decoder = BeamDecoder(package)
     table = Table(
         title=f"{len(words)} hints; {len(with_words)} utterances of {data.name} with one, {len(without)} without"
     )
-    for heading in ("boost", "recall %", "WER % with", "WER % without", "search s"):
+    for heading in ("boost", "recall %", "interim recall %", "WER % with", "WER % without", "search s"):
         table.add_column(heading, justify="right")
     for boost in (0.0, *map(float, boosts.split())):
         hints = phrases_of([PhraseHint(word, boost) for word in words]) if boost else ()
         began_s = time.process_time()
         texts = [_texts(decoder, log_probs, hints) for _, log_probs in groups]
         search_s = time.process_time() - began_s
+        interim = [decoder.interim(output_s=output_s, hints=hints).accept(own).text for own in chunked]
         references = [[utterance.transcript for utterance in own] for own, _ in groups]
         rates = [error_rates(spoken, found).wer for spoken, found in zip(references, texts, strict=True)]
-        row = (recall(chosen, references[0], texts[0]), *rates, search_s)
+        recalls = (recall(chosen, references[0], found) for found in (texts[0], interim))
+        row = (*recalls, *rates, search_s)
         table.add_row(f"{boost:g}" if boost else "none", *(f"{value:.2f}" for value in row))
     Console().print(table)
 
