@@ -6,9 +6,9 @@ The search holds Python's global lock while it runs; `pool.py` runs it in other 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from flashlight.lib.text.decoder import CriterionType, LexiconDecoder, LexiconDecoderOptions, SmearingMode, Trie
@@ -19,7 +19,7 @@ from models.decoding.hints import HintedLexicon, PhoneIds, SearchWeights, add_ph
 from models.decoding.interim import InterimSearch, interim_tuning
 from models.decoding.phrases import HintedWord, Phrase
 from models.decoding.spelling import SpellingRules
-from models.decoding.timed_words import TimedWord
+from models.decoding.timed_words import PathReader, TimedWord
 from models.decoding.word_model import WordModel
 from models.errors import PackageError
 from models.package import LANGUAGE_MODEL, LEXICON, SPELLING, DecodingConfig, Package
@@ -50,20 +50,18 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """flashlight's decoder for one tuning, and for one caller's phrases if there are any."""
+    """flashlight's decoder for one tuning, and for one caller's phrases if there are any; reader: of its paths."""
 
     decoder: LexiconDecoder
     tuning: DecodingConfig
-    hinted: HintedLexicon | None = None
+    reader: PathReader
 
-
-@dataclass(slots=True)
-class _Phone:
-    """A phone on a path: where it begins, and the best log probability of its outputs."""
-
-    symbol: int
-    output: int
-    log_prob: float
+    def emissions(self, log_probs: Tensor) -> Tensor:
+        """[outputs, P] -> [outputs, P + 1], and the phrases' columns; contiguous: what flashlight searches in."""
+        emissions = F.pad(log_probs, (0, 1), value=_NEVER)
+        emissions[:, BLANK] -= self.tuning.blank_penalty
+        hinted = self.reader.hinted
+        return emissions if hinted is None else torch.cat([emissions, hinted.columns(log_probs)], dim=1)
 
 
 class BeamDecoder:
@@ -75,7 +73,6 @@ class BeamDecoder:
         self._package = package
         self._phone_ids = {phone: number for number, phone in enumerate(package.config.phones, start=1)}
         self._silence = 1 + len(package.config.phones)
-        self._columns = [*range(self._silence), BLANK]  # the phone of each
         self._words = WordModel(package.path(LANGUAGE_MODEL), (word for word, _ in lexicon))
         self._trie = self._trie_of(lexicon)
         self._pronunciations: dict[str, list[PhoneIds]] = defaultdict(list)
@@ -95,17 +92,15 @@ class BeamDecoder:
         """
         own = self._package.config.decoding
         search = self._search(tuning or own, hints) if hints or tuning not in (None, own) else self._tuned
-        emissions = _emissions(log_probs, tuning or own, search.hinted)
-        phones = self._phones_of_columns(search.hinted)
+        emissions = search.emissions(log_probs)
         hypotheses: dict[str, Hypothesis] = {}
         worst = _IMPOSSIBLE
         for result in search.decoder.decode(emissions.data_ptr(), *emissions.shape):
             if len(hypotheses) >= count and result.score < worst:
                 break
             # Both hold an extra entry before the first and after the last output.
-            path, ends = result.tokens[1:-1], result.words[1:-1]
-            said = _of_path(log_probs, path, phones)
-            hypothesis = Hypothesis(self._timed_words(path, ends, said, search.hinted), result.score)
+            words = search.reader.read(result.tokens[1:-1], result.words[1:-1], log_probs)
+            hypothesis = Hypothesis(words, result.score)
             hypotheses.setdefault(hypothesis.text, hypothesis)
             worst = result.score
         # flashlight orders hypotheses of one score by the addresses of their states, that is by chance. Homophones that
@@ -118,18 +113,8 @@ class BeamDecoder:
         hints: as in `decode`.
         """
         search = self._new_search(interim_tuning(self._package.config.decoding), hints)
-        phones = self._phones_of_columns(search.hinted)
-
-        def words(path: Sequence[int], ends: Sequence[int], log_probs: Tensor) -> Sequence[TimedWord]:
-            said = _of_path(log_probs, path, phones)
-            return self._timed_words(path, ends, said, search.hinted, joins_phrases=True)
-
-        return InterimSearch(
-            search.decoder,
-            lambda log_probs: _emissions(log_probs, search.tuning, search.hinted),
-            words,
-            output_s=output_s,
-        )
+        words = partial(search.reader.read, joins_phrases=True)
+        return InterimSearch(search.decoder, search.emissions, words, output_s=output_s)
 
     def pronounce(self, word: HintedWord) -> list[PhoneIds]:
         """How a word may be said: as the lexicon knows, letter by letter, or by the rules of spelling."""
@@ -141,41 +126,6 @@ class BeamDecoder:
             return spelled
         ruled = [tuple(self._phone_ids[phone] for phone in own) for own in self._spelling.pronounce(word.text)]
         return ruled or spelled
-
-    def _timed_words(
-        self,
-        path: Sequence[int],
-        ends: Sequence[int],
-        log_probs: Sequence[float],
-        hinted: HintedLexicon | None,
-        *,
-        joins_phrases: bool = False,
-    ) -> tuple[TimedWord, ...]:
-        """Words of a best path: one symbol an output, and a word's number where its last phone begins, else -1.
-
-        log_probs: of the symbols' phones. joins_phrases: a phrase is given as if it were one word.
-        """
-        words: list[TimedWord] = []
-        phones: list[_Phone] = []  # of the word in progress
-        previous = BLANK
-        for output, (symbol, word, log_prob) in enumerate(zip(path, ends, log_probs, strict=True)):
-            if symbol not in (BLANK, self._silence):
-                if symbol != previous or not phones:
-                    phones.append(_Phone(symbol, output, log_prob))
-                else:
-                    phones[-1].log_prob = max(phones[-1].log_prob, log_prob)
-            if word >= 0:
-                if hinted is None or symbol <= self._silence:
-                    words.append(_timed_word(self._words.word(word), phones))
-                else:
-                    words += _phrase_of(phones, hinted, is_one=joins_phrases)
-                phones = []
-            previous = symbol
-        return tuple(words)
-
-    def _phones_of_columns(self, hinted: HintedLexicon | None) -> list[int]:
-        """The phone of each symbol that a search finds."""
-        return self._columns if hinted is None else [*self._columns, *hinted.phones.tolist()]
 
     def _trie_of(self, lexicon: Iterable[tuple[str, PhoneIds]]) -> Trie:
         trie = Trie(self._silence + 1, self._silence)
@@ -189,10 +139,13 @@ class BeamDecoder:
         return trie
 
     def _new_search(self, tuning: DecodingConfig, hints: tuple[Phrase, ...]) -> _Search:
+        phones = (*range(self._silence), BLANK)
         if not hints:
-            return _Search(self._decoder(tuning, self._trie), tuning)
+            reader = PathReader(self._words, phones, self._silence)
+            return _Search(self._decoder(tuning, self._trie), tuning, reader)
         hinted = self._hinted(SearchWeights(tuning.language_model_weight, tuning.word_bonus), hints)
-        return _Search(self._decoder(tuning, hinted.trie, more_symbols=len(hinted.phones)), tuning, hinted)
+        reader = PathReader(self._words, (*phones, *hinted.phones.tolist()), self._silence, hinted)
+        return _Search(self._decoder(tuning, hinted.trie, more_symbols=len(hinted.phones)), tuning, reader)
 
     def _new_hinted(self, weights: SearchWeights, hints: tuple[Phrase, ...]) -> HintedLexicon:
         first_column = self._silence + 1
@@ -214,37 +167,6 @@ class BeamDecoder:
         )
         words = self._words
         return LexiconDecoder(options, trie, words.n_grams, self._silence, BLANK, words.unknown, [], False)
-
-
-def _emissions(log_probs: Tensor, tuning: DecodingConfig, hinted: HintedLexicon | None) -> Tensor:
-    """[outputs, P] -> [outputs, P + 1], and the phrases' columns; contiguous: what flashlight searches in."""
-    emissions = F.pad(log_probs, (0, 1), value=_NEVER)
-    emissions[:, BLANK] -= tuning.blank_penalty
-    return emissions if hinted is None else torch.cat([emissions, hinted.columns(log_probs)], dim=1)
-
-
-def _of_path(log_probs: Tensor, path: Sequence[int], phones: Sequence[int]) -> list[float]:
-    """Log probabilities of a path's symbols. phones: of each column."""
-    symbols = torch.tensor([phones[symbol] for symbol in path], dtype=torch.long)
-    said: list[float] = log_probs[torch.arange(len(path)), symbols].tolist()
-    return said
-
-
-def _timed_word(text: str, phones: Sequence[_Phone]) -> TimedWord:
-    log_prob = sum(phone.log_prob for phone in phones) / len(phones)
-    return TimedWord(text, phones[0].output, phones[-1].output, log_prob)
-
-
-def _phrase_of(phones: Sequence[_Phone], hinted: HintedLexicon, *, is_one: bool) -> list[TimedWord]:
-    """The words of the phrase that these phones say; is_one: as one."""
-    spoken = hinted.words_of(tuple(phone.symbol for phone in phones))
-    if is_one:
-        return [_timed_word(" ".join(word.text for word in spoken), phones)]
-    words, at = [], 0
-    for word in spoken:
-        words.append(_timed_word(word.text, phones[at : at + word.phones]))
-        at += word.phones
-    return words
 
 
 def _read_lexicon(package: Package) -> list[tuple[str, PhoneIds]]:
