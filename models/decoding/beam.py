@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import torch
@@ -145,6 +145,8 @@ class BeamDecoder:
             return _Search(self._decoder(tuning, self._trie), tuning, reader)
         hinted = self._hinted(SearchWeights(tuning.language_model_weight, tuning.word_bonus), hints)
         reader = PathReader(self._words, (*phones, *hinted.phones.tolist()), self._silence, hinted)
+        # Phrases run ahead of everything else by their bonus until it turns out that they are not said.
+        tuning = replace(tuning, beam_threshold=tuning.beam_threshold + hinted.largest_bonus)
         return _Search(self._decoder(tuning, hinted.trie, more_symbols=len(hinted.phones)), tuning, reader)
 
     def _new_hinted(self, weights: SearchWeights, hints: tuple[Phrase, ...]) -> HintedLexicon:

@@ -48,6 +48,11 @@ class HintedLexicon:
     bonuses: Tensor
     entries: dict[PhoneIds, tuple[Spoken, ...]]
 
+    @property
+    def largest_bonus(self) -> float:
+        """Of the phrases; 0 if none is to be preferred."""
+        return max([0.0, *self.bonuses.tolist()])
+
     def columns(self, log_probs: Tensor) -> Tensor:
         """[outputs, P] -> [outputs, J]"""
         return log_probs[:, self.phones] + self.bonuses

@@ -67,6 +67,8 @@ def test_a_phrase_gives_each_of_its_words_and_their_times(decoder: BeamDecoder, 
 def test_a_phrase_that_is_not_spoken_changes_nothing(decoder: BeamDecoder, package: Package) -> None:
     log_probs = spoken(package, "r", "eI", "n", "I", "n")
     assert decode(decoder, log_probs, PhraseHint("the plain"), PhraseHint("nitty")).text == "rain in"
+    assert decoder.pronounce(HintedWord("fff")) == []
+    assert decode(decoder, log_probs, PhraseHint("fff")).text == "rain in"
 
 
 def test_the_bonus_is_paid_once_however_long_the_phone_lasts(decoder: BeamDecoder, package: Package) -> None:
