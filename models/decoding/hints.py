@@ -51,7 +51,8 @@ class HintedLexicon:
     @property
     def largest_bonus(self) -> float:
         """Of the phrases; 0 if none is to be preferred."""
-        return max([0.0, *self.bonuses.tolist()])
+        largest: float = max([0.0, *self.bonuses.tolist()])
+        return largest
 
     def columns(self, log_probs: Tensor) -> Tensor:
         """[outputs, P] -> [outputs, J]"""
