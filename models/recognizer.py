@@ -190,7 +190,12 @@ class Recognizer:
             return ()  # nothing but blanks: the language model must not put words into silence
         wanted = stream.final_pass
         hypotheses = self._decoder.decode(log_probs, count=wanted.count, tuning=wanted.tuning, hints=wanted.hints)
-        return wanted.alternatives(hypotheses, start_s=stream.utterance_start_s, output_s=self._model.output_s)
+        return wanted.alternatives(
+            hypotheses,
+            start_s=stream.utterance_start_s,
+            outputs=len(log_probs),
+            output_s=self._model.output_s,
+        )
 
     @torch.inference_mode()
     def _whole_pass(self, frames: Tensor) -> Tensor:

@@ -17,22 +17,25 @@ SAID = Hypothesis((TimedWord("twenty", 5, 9, -1.0), TimedWord("one", 11, 13, -3.
 
 
 def test_words_have_times_in_the_stream_and_confidences() -> None:
-    (alternative,) = final_pass_of(RecognitionOptions(), TUNING).alternatives([SAID], start_s=10.0, output_s=0.04)
+    (alternative,) = final_pass_of(RecognitionOptions(), TUNING).alternatives(
+        [SAID], start_s=10.0, outputs=15, output_s=0.04
+    )
     assert alternative.transcript == "twenty one"
-    assert [(word.start_s, word.end_s) for word in alternative.words] == [(10.2, 10.4), (10.44, 10.56)]
+    assert [(word.start_s, word.end_s) for word in alternative.words] == [(10.2, 10.44), (10.44, 10.6)]
+    # The last phone of a word goes on after it has begun, but not into the next word or beyond the audio.
     assert [word.confidence for word in alternative.words] == pytest.approx([0.5, 1 / (1 + math.exp(2))])
     assert alternative.confidence == pytest.approx(sum(word.confidence for word in alternative.words) / 2)
 
 
 def test_without_words_the_confidence_of_the_reading_stays() -> None:
     wanted = final_pass_of(RecognitionOptions(word_info=False), TUNING)
-    (alternative,) = wanted.alternatives([SAID], start_s=0.0, output_s=0.04)
+    (alternative,) = wanted.alternatives([SAID], start_s=0.0, outputs=15, output_s=0.04)
     assert alternative.words == () and alternative.confidence > 0
 
 
 def test_text_options_change_words_and_transcript() -> None:
     options = RecognitionOptions(text=TextOptions(inverse_text_normalization=True))
-    (alternative,) = final_pass_of(options, TUNING).alternatives([SAID], start_s=0.0, output_s=0.04)
+    (alternative,) = final_pass_of(options, TUNING).alternatives([SAID], start_s=0.0, outputs=15, output_s=0.04)
     assert (alternative.transcript, [word.text for word in alternative.words]) == ("21", ["21"])
 
 
