@@ -8,6 +8,7 @@ confidence and truth over ten bins.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,8 @@ from models.acoustic.state import STEP_S
 from models.decoding.beam import BeamDecoder
 from models.decoding.confidence import calibrated
 from models.evaluation.emissions import chunked_phone_log_probs, phone_log_probs
-from models.package import Package, find_package, open_package
+from models.evaluation.reliability import draw
+from models.package import Package, find_package, open_package, write_checksums, write_config
 from models.training.data import Utterance, read_corpus
 
 Floats = npt.NDArray[np.float64]
@@ -96,6 +98,8 @@ def calibrate(
     model: Annotated[str, typer.Option(help="name or path of the model package")] = "english",
     latency_ms: Annotated[int, typer.Option(help="of interim text")] = 640,
     limit: Annotated[int, typer.Option(help="use every n-th utterance so that about this many remain; 0: all")] = 0,
+    write: Annotated[bool, typer.Option("--write", help="put the numbers into the package")] = False,
+    picture: Annotated[Path | None, typer.Option(help="PNG of the words' confidences against the truth")] = None,
 ) -> None:
     """Print the numbers for `decoding` in the package's config.json, and how good they are."""
     torch.set_num_threads(1)
@@ -104,17 +108,26 @@ def calibrate(
     for heading in ("", "scale", "offset", "samples", "right %", "error", "error elsewhere"):
         table.add_column(heading, justify="right" if heading else "left")
     corpora = [_some(read_corpus(folder), limit) for folder in (data, check) if folder is not None]
+    names = [folder.name for folder in (data, check) if folder is not None]
     words = [word_samples(package, utterances) for utterances in corpora]
+    found: dict[str, float] = {}
     interim = [stability_samples(package, utterances, latency_ms) for utterances in corpora]
     for name, samples in (("word_confidence", words), ("stability", interim)):
         scale, offset = fit(*samples[0])
-        errors = [
-            calibration_error(np.array([calibrated(float(own), scale, offset) for own in log_probs]), right)
-            for log_probs, right in samples
+        found |= {f"{name}_scale": round(scale, 3), f"{name}_offset": round(offset, 3)}
+        confidences = [
+            np.array([calibrated(float(own), scale, offset) for own in log_probs]) for log_probs, _ in samples
         ]
+        truths = [right for _, right in samples]
+        errors = list(map(calibration_error, confidences, truths))
+        if picture is not None and name == "word_confidence":
+            draw(dict(zip(names, zip(confidences, truths, strict=True), strict=True)), picture)
         row = [f"{scale:.3f}", f"{offset:.3f}", str(len(samples[0][0])), f"{100 * samples[0][1].mean():.1f}"]
         table.add_row(name, *row, f"{errors[0]:.3f}", f"{errors[1]:.3f}" if check else "")
     Console().print(table)
+    if write:
+        write_config(package.folder, replace(package.config, decoding=replace(package.config.decoding, **found)))
+        write_checksums(package.folder)
 
 
 def _some(utterances: list[Utterance], limit: int) -> list[Utterance]:

@@ -23,6 +23,8 @@ from models.evaluation.wer import error_rates
 from models.package import DecodingConfig, Package, find_package, open_package, write_checksums, write_config
 from models.training.data import read_corpus
 
+_TRIED = ("beam_size", "beam_threshold", "language_model_weight", "word_bonus", "blank_penalty")
+
 _decoder: BeamDecoder | None = None
 _log_probs: list[Tensor] = []
 
@@ -50,6 +52,7 @@ def tune(
     bonuses: Annotated[str, typer.Option(help="word bonuses to try")] = "-1.0 0.0 1.0",
     penalties: Annotated[str, typer.Option(help="blank penalties to try")] = "0.0 0.5 1.0",
     beam_sizes: Annotated[str, typer.Option(help="beam sizes to try; default: the package's")] = "",
+    thresholds: Annotated[str, typer.Option(help="beam thresholds to try; default: the package's")] = "",
     limit: Annotated[int, typer.Option(help="use every n-th utterance so that about this many remain")] = 200,
     jobs: Annotated[int, typer.Option(help="processes")] = 2,
     write: Annotated[bool, typer.Option("--write", help="put the best into the package")] = False,
@@ -63,19 +66,18 @@ def tune(
     log_probs = phone_log_probs(package, utterances)
     own = package.config.decoding
     beams = [int(beam) for beam in beam_sizes.split()] or [own.beam_size]
-    tunings = [
-        replace(own, beam_size=beam, language_model_weight=weight, word_bonus=bonus, blank_penalty=penalty)
-        for beam, weight, bonus, penalty in product(beams, _numbers(weights), _numbers(bonuses), _numbers(penalties))
-    ]
+    widths = _numbers(thresholds) or [own.beam_threshold]
+    grid = product(beams, widths, _numbers(weights), _numbers(bonuses), _numbers(penalties))
+    tunings = [replace(own, **dict(zip(_TRIED, values, strict=True))) for values in grid]
     with ProcessPoolExecutor(jobs, initializer=_prepare, initargs=(package, log_probs)) as pool:
         rates = [error_rates(references, texts) for texts in pool.map(_texts, tunings)]
     table = Table(title=f"{len(utterances)} utterances of {data.name}")
-    for heading in ("beam", "weight", "bonus", "penalty", "WER %", "deleted", "inserted"):
+    for heading in ("beam", "threshold", "weight", "bonus", "penalty", "WER %", "deleted", "inserted"):
         table.add_column(heading, justify="right")
     ranked = sorted(zip(rates, tunings, strict=True), key=lambda pair: pair[0].wer)
     for rate, tuning in ranked:
-        settings = (tuning.beam_size, tuning.language_model_weight, tuning.word_bonus, tuning.blank_penalty)
-        table.add_row(*(str(s) for s in settings), f"{rate.wer:.2f}", str(rate.deletions), str(rate.insertions))
+        settings = (str(getattr(tuning, name)) for name in _TRIED)
+        table.add_row(*settings, f"{rate.wer:.2f}", str(rate.deletions), str(rate.insertions))
     Console().print(table)
     if write:
         write_config(package.folder, replace(package.config, decoding=ranked[0][1]))

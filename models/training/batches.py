@@ -128,7 +128,7 @@ class BatchMaker:
         self._phones = [targets.phones(u.transcript) for u in utterances]
         self._outputs_per_step = outputs_per_step
 
-    def make(self, indices: Sequence[int], seed: int = 0) -> Batch:
+    def make(self, indices: Sequence[int], seed: Sequence[int] = (0,)) -> Batch:
         """The batch of these utterances; the same seed gives the same augmentation."""
         random = np.random.default_rng(seed)
         chance = self._augment.nonspeech_chance if self._augment else 0.0

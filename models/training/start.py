@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,11 @@ class Start:
     units: Path
     phones: tuple[str, ...]
     features: FeatureConfig
+
+    @property
+    def fingerprint(self) -> int:
+        """A number that other weights have not."""
+        return zlib.crc32(b"".join(self.weights[name].cpu().numpy().tobytes() for name in sorted(self.weights)))
 
 
 def read_start(folder: Path) -> Start:

@@ -79,6 +79,8 @@ class Trainer:
     ) -> None:
         """start: a run or a model package to begin with: averaged weights, letters, phones and features."""
         self.start = read_start(start) if start is not None else None
+        # Were it the same in each stage, a stage would hear the same batches with the same noises as the one before.
+        self.seed = recipe.schedule.seed + (self.start.fingerprint if self.start else 0)
         self.recipe, self.run, self.device = recipe, run, device
         self.rank = int(os.environ.get("RANK", "0"))
         self.world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -115,7 +117,7 @@ class Trainer:
         )
         self.dev_batches = BatchMaker(self.dev, dev_store, targets, log_mel, outputs_per_step=per_step)
 
-        torch.manual_seed(recipe.schedule.seed)
+        torch.manual_seed(self.seed)
         config = replace(
             recipe.model,
             vocabulary=len(self.vocabulary),
@@ -200,7 +202,7 @@ class Trainer:
     def _plan(self, epoch: int) -> list[list[int]]:
         schedule = self.recipe.schedule
         grown = epoch >= schedule.grow_after_epochs
-        seed = schedule.seed * 1000 + epoch
+        seed = self.seed * 1000 + epoch
         shares = self.recipe.data.shares
         chances = np.random.default_rng(seed).random(len(self.utterances))
         seen = [i for i, u in enumerate(self.utterances) if chances[i] < shares.get(u.corpus, 1.0)]
@@ -215,7 +217,7 @@ class Trainer:
 
     def _step(self, indices: list[int], progress: float) -> float:
         schedule = self.recipe.schedule
-        batch = self.batches.make(indices, seed=self.update * self.world + self.rank).to(self.device)
+        batch = self.batches.make(indices, seed=(self.seed, self.update * self.world + self.rank)).to(self.device)
         rate = learning_rate(self.update, progress, schedule)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:

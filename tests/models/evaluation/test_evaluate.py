@@ -66,8 +66,8 @@ def test_tuning_tries_every_combination_and_writes_the_best(corpus: Path, tiny_p
     package = shutil.copytree(tiny_package, tmp_path / "package")
     grid = ("--weights=0.5 1.0", "--bonuses=-1.0 0.0", "--penalties=0.0 0.5")
     printed = run(tune, f"--data={corpus}", f"--model={package}", *grid, "--write")
-    rows = [[float(c) for c in line.split("│")[1:6]] for line in printed.splitlines() if line.startswith("│")]
-    assert len({tuple(row[:4]) for row in rows}) == 8
-    assert [row[4] for row in rows] == sorted(row[4] for row in rows)
+    rows = [[float(c) for c in line.split("│")[1:7]] for line in printed.splitlines() if line.startswith("│")]
+    assert len({tuple(row[:5]) for row in rows}) == 8
+    assert [row[5] for row in rows] == sorted(row[5] for row in rows)
     tuning = open_package(package).config.decoding
-    assert [tuning.language_model_weight, tuning.word_bonus, tuning.blank_penalty] == rows[0][1:4]
+    assert [tuning.language_model_weight, tuning.word_bonus, tuning.blank_penalty] == rows[0][2:5]

@@ -99,7 +99,7 @@ def test_an_utterance_without_speech_has_nothing_to_write() -> None:
 
 def test_two_views_are_the_same_speech_masked_in_two_ways() -> None:
     store = AudioStore([(np.random.default_rng(i).standard_normal(16_000) * 3000).astype(np.int16) for i in range(2)])
-    batch = _maker(store, AugmentConfig(frequency_mask=40), views=2).make([0, 1], seed=5)
+    batch = _maker(store, AugmentConfig(frequency_mask=40), views=2).make([0, 1], seed=(5,))
     first, second = batch.frames[:2], batch.frames[2:]
     seen = (first != 0) & (second != 0)
     assert torch.equal(first[seen], second[seen])

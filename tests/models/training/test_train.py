@@ -12,16 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 import typer
 from typer.testing import CliRunner
 
 from models.errors import DataError
+from models.features import FeatureConfig
 from models.package import CARD, LANGUAGE_MODEL
 from models.recognizer import Recognizer
 from models.training.data import MANIFEST_COLUMNS, AudioStore, normalize_transcript, read_corpus, read_librispeech
 from models.training.export import export
 from models.training.pronunciations import PRONUNCIATIONS, write_pronunciations
 from models.training.recipe import read_recipe
+from models.training.start import Start
 
 ROOT = Path(__file__).parents[3]
 RECIPE = """
@@ -194,3 +197,12 @@ def test_a_folder_without_speech_is_refused(tmp_path: Path) -> None:
 
 def test_transcripts_are_lowercase_letters_and_apostrophes() -> None:
     assert normalize_transcript("  It's  TWO—o'clock, Sir!") == "it's two o'clock sir"
+
+
+def test_a_stage_that_goes_on_does_not_hear_the_same_batches_again(tmp_path: Path) -> None:
+    begun = []
+    for scale in (1.0, 1.0, 0.5):
+        weights = {"head.weight": torch.full((2, 2), scale), "head.bias": torch.zeros(2)}
+        begun.append(Start(weights, tmp_path / "units.model", (), FeatureConfig()).fingerprint)
+    assert begun[0] == begun[1], "resumed, a stage goes on with its own"
+    assert begun[0] != begun[2]
