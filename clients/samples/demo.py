@@ -3,8 +3,7 @@
     python clients/samples/demo.py [RECORDING...]                  (`make demo`, `make demo AUDIO=recording.wav`)
     python clients/samples/demo.py --server HOST:PORT [RECORDING...]     (`make demo-remote SERVER=HOST:PORT`)
 
-    python clients/samples/demo.py --server HOST:PORT [RECORDING...]      (`make demo-remote SERVER=HOST:PORT`)
-the variable HEARKENCLIENT_TOKEN. Exits with 0, or with 1 and a sentence.
+A server that asks for a token gets that of the variable HEARKENCLIENT_TOKEN. Exits with 0, or with 1 and a sentence.
 """
 
 from __future__ import annotations
