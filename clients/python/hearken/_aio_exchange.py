@@ -115,7 +115,7 @@ class AsyncExchange:
     async def _send(self, call: Any) -> None:
         try:
             await call.write(self._request.config)
-            while await self._has_audio(call):
+            while self._has_audio_for(call) or await self._is_given_audio(call):
                 audio = self._replay.take()
                 self._changed.set()
                 await call.write(_wire.audio_request(audio))
@@ -125,17 +125,20 @@ class AsyncExchange:
         except (grpc.RpcError, asyncio.InvalidStateError):
             return  # the call is over; the reader of its responses learns why
 
-    async def _has_audio(self, call: Any) -> bool:
-        """Whether there is more to send by this call, for which this waits."""
-        while self._call is call and self._failure is None and not self._replay.has_unsent:
-            if self._replay.is_finished:
-                return False
+    def _has_audio_for(self, call: Any) -> bool:
+        return self._replay.has_unsent and self._call is call and self._failure is None
+
+    async def _is_given_audio(self, call: Any) -> bool:
+        """Waits for more to send by this call; whether there is."""
+        while self._call is call and self._failure is None and not self._replay.is_finished:
             if self._reader is None:
                 await self._read(call)
             else:
                 self._is_relieved = True
                 await self._change()
-        return self._call is call and self._failure is None
+            if self._replay.has_unsent:
+                break
+        return self._has_audio_for(call)
 
     async def _read(self, call: Any = None) -> None:
         """Reads until there is something to send for this call, or another one wants to read, or the end."""
@@ -270,12 +273,12 @@ async def _end(task: asyncio.Task[None]) -> None:
 _END = object()
 
 
-async def chunks_of(audio: Iterable[AudioChunk] | AsyncIterable[AudioChunk]) -> AsyncIterator[AudioChunk]:
+def chunks_of(audio: Iterable[AudioChunk] | AsyncIterable[AudioChunk]) -> AsyncIterator[AudioChunk]:
     """The audio, asynchronously; what is not asynchronous is iterated over in a thread, so that it may wait."""
-    if isinstance(audio, AsyncIterable):
-        async for chunk in audio:
-            yield chunk
-        return
+    return aiter(audio) if isinstance(audio, AsyncIterable) else _in_a_thread(audio)
+
+
+async def _in_a_thread(audio: Iterable[AudioChunk]) -> AsyncIterator[AudioChunk]:
     iterator = iter(audio)
     while (chunk_or_end := await asyncio.to_thread(next, iterator, _END)) is not _END:
         yield chunk_or_end  # type: ignore[misc]

@@ -6,6 +6,7 @@ Knows neither threads nor tasks nor the network. Positions are bytes from the fi
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from hearken import _wav
@@ -35,8 +36,10 @@ class ReplayBuffer:
         self._limit_bytes = limit_bytes
         self._clock = clock
         self._began_s = clock()
-        self._kept = bytearray()
-        self._start = self._next = 0
+        # In pieces, which are not copied: those sent and not settled, from _start, and those to be sent, from _next.
+        self._sent: deque[bytes] = deque()
+        self._unsent: deque[bytes] = deque()
+        self._start = self._next = self._end = 0
         self._settled_of_tracks = [0] * tracks
         self._head = b""
         self._has_header = audio_format.sample_rate_hz is None
@@ -51,7 +54,11 @@ class ReplayBuffer:
         if self._end - self._next < MESSAGE_LIMIT_BYTES:
             return True
         read_s = self.audio_s
-        return read_s is not None and read_s <= self._clock() - self._began_s and len(self._kept) < self._limit_bytes
+        return (
+            read_s is not None
+            and read_s <= self._clock() - self._began_s
+            and self._end - self._start < self._limit_bytes
+        )
 
     @property
     def has_unsent(self) -> bool:
@@ -88,7 +95,9 @@ class ReplayBuffer:
         if len(self._head) < _wav.RIFF_BYTES:
             self._head += audio[: _wav.RIFF_BYTES - len(self._head)]
             self._has_header = self._has_header or _wav.is_wav(self._head)
-        self._kept += audio
+        if audio:
+            self._unsent.append(audio)
+        self._end += len(audio)
         self._drop()
 
     def finish(self) -> None:
@@ -97,12 +106,17 @@ class ReplayBuffer:
 
     def take(self) -> bytes:
         """The next message to be sent."""
-        offset = self._next - self._start
-        audio = self._kept[offset : offset + MESSAGE_LIMIT_BYTES]
-        self._silence_settled(audio)
+        audio = self._unsent.popleft()
+        if self._unsent:
+            audio = self._joined(audio)
+        if len(audio) > MESSAGE_LIMIT_BYTES:
+            self._unsent.appendleft(audio[MESSAGE_LIMIT_BYTES:])
+            audio = audio[:MESSAGE_LIMIT_BYTES]
+        message = self._silenced(audio) if max(self._settled_of_tracks) > self._next else audio
+        self._sent.append(audio)
         self._next += len(audio)
         self._drop()
-        return bytes(audio)
+        return message
 
     def settle(self, time_s: float, track: int = 0) -> None:
         """The audio of a track before this time is not needed again."""
@@ -113,15 +127,15 @@ class ReplayBuffer:
 
     def rewind(self) -> None:
         """Begins to give what is not settled from its beginning; only if `can_rewind`."""
-        self._next = self._settled
+        again = b"".join(self._sent)[self._settled - self._start :]
+        self._sent.clear()
+        if again:
+            self._unsent.appendleft(again)
+        self._start = self._next = self._settled
 
     @property
     def _settled(self) -> int:
         return min(self._settled_of_tracks)
-
-    @property
-    def _end(self) -> int:
-        return self._start + len(self._kept)
 
     @property
     def _sample_rate_hz(self) -> int:
@@ -130,21 +144,29 @@ class ReplayBuffer:
     def _seconds(self, position: int) -> float:
         return position / self._format.frame_bytes / self._sample_rate_hz if position else 0.0
 
-    def _silence_settled(self, audio: bytearray) -> None:
-        """Silences, in audio that begins at `_next`, what is settled of some tracks but not of all."""
-        if max(self._settled_of_tracks) <= self._next:
-            return
+    def _joined(self, audio: bytes) -> bytes:
+        """With what follows, as far as a message may hold it."""
+        parts, size = [audio], len(audio)
+        while self._unsent and size + len(self._unsent[0]) <= MESSAGE_LIMIT_BYTES:
+            parts.append(self._unsent.popleft())
+            size += len(parts[-1])
+        return b"".join(parts)
+
+    def _silenced(self, audio: bytes) -> bytes:
+        """Audio that begins at `_next`, silent where tracks are settled, of which not all are."""
+        changed = bytearray(audio)
         silence = (self._format.encoding or Encoding.LINEAR16).silence
         for track, settled in enumerate(self._settled_of_tracks):
-            end = max(0, min(len(audio), settled - self._next))
+            end = max(0, min(len(changed), settled - self._next))
             for i, value in enumerate(silence):
                 first = (track * len(silence) + i - self._next) % self._format.frame_bytes
                 places = slice(first, end, self._format.frame_bytes)
-                audio[places] = bytes([value]) * len(range(*places.indices(len(audio))))
+                changed[places] = bytes([value]) * len(range(*places.indices(len(changed))))
+        return bytes(changed)
 
     def _drop(self) -> None:
-        surplus = self._end - self._limit_bytes if self.is_seekable else self._next
-        position = min(self._next, max(self._settled, surplus))
-        if position > self._start:
-            del self._kept[: position - self._start]
-            self._start = position
+        """Forgets pieces that are settled, and the oldest where there are too many."""
+        settled = self._settled if self.is_seekable else self._next
+        surplus = self._end - self._limit_bytes
+        while self._sent and (self._start + len(self._sent[0]) <= settled or self._start < surplus):
+            self._start += len(self._sent.popleft())
