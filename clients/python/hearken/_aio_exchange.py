@@ -115,30 +115,29 @@ class AsyncExchange:
     async def _send(self, call: Any) -> None:
         try:
             await call.write(self._request.config)
-            while self._has_audio_for(call) or await self._is_given_audio(call):
-                audio = self._replay.take()
-                self._changed.set()
-                await call.write(_wire.audio_request(audio))
+            while await self._has_audio(call):
+                await call.write(_wire.audio_request(self._replay.take()))
                 self._idle_since_s = time.monotonic()
+                self._changed.set()  # there is room again
             if self._call is call and self._failure is None:
                 await call.done_writing()
         except (grpc.RpcError, asyncio.InvalidStateError):
             return  # the call is over; the reader of its responses learns why
 
-    def _has_audio_for(self, call: Any) -> bool:
-        return self._replay.has_unsent and self._call is call and self._failure is None
-
-    async def _is_given_audio(self, call: Any) -> bool:
-        """Waits for more to send by this call; whether there is."""
-        while self._call is call and self._failure is None and not self._replay.is_finished:
+    async def _has_audio(self, call: Any) -> bool:
+        """Whether there is more to send by this call, for which this waits."""
+        replay = self._replay
+        while self._call is call and self._failure is None:
+            if replay.has_unsent:
+                return True
+            if replay.is_finished:
+                return False
             if self._reader is None:
                 await self._read(call)
             else:
                 self._is_relieved = True
                 await self._change()
-            if self._replay.has_unsent:
-                break
-        return self._has_audio_for(call)
+        return False
 
     async def _read(self, call: Any = None) -> None:
         """Reads until there is something to send for this call, or another one wants to read, or the end."""
@@ -146,6 +145,8 @@ class AsyncExchange:
         try:
             async for chunk in self._chunks:
                 self._replay.append(chunk_bytes(chunk))
+                if self._may_stop(call):
+                    return
                 self._changed.set()
                 while not (self._may_stop(call) or self._replay.wants_more):
                     await self._change()

@@ -40,6 +40,7 @@ class ReplayBuffer:
         self._sent: deque[bytes] = deque()
         self._unsent: deque[bytes] = deque()
         self._start = self._next = self._end = 0
+        self._tracks = tracks
         self._settled_of_tracks = [0] * tracks
         self._head = b""
         self._has_header = audio_format.sample_rate_hz is None
@@ -98,7 +99,8 @@ class ReplayBuffer:
         if audio:
             self._unsent.append(audio)
         self._end += len(audio)
-        self._drop()
+        if self._end - self._start > self._limit_bytes:
+            self._drop()
 
     def finish(self) -> None:
         """There will be no more audio."""
@@ -112,10 +114,11 @@ class ReplayBuffer:
         if len(audio) > MESSAGE_LIMIT_BYTES:
             self._unsent.appendleft(audio[MESSAGE_LIMIT_BYTES:])
             audio = audio[:MESSAGE_LIMIT_BYTES]
-        message = self._silenced(audio) if max(self._settled_of_tracks) > self._next else audio
+        message = self._silenced(audio) if self._tracks > 1 and max(self._settled_of_tracks) > self._next else audio
         self._sent.append(audio)
         self._next += len(audio)
-        self._drop()
+        if self._has_header or self._end - self._start > self._limit_bytes:
+            self._drop()
         return message
 
     def settle(self, time_s: float, track: int = 0) -> None:
