@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jiwer
 import numpy as np
@@ -110,7 +110,7 @@ def calibrate(
     corpora = [_some(read_corpus(folder), limit) for folder in (data, check) if folder is not None]
     names = [folder.name for folder in (data, check) if folder is not None]
     words = [word_samples(package, utterances) for utterances in corpora]
-    found: dict[str, float] = {}
+    found: dict[str, Any] = {}
     interim = [stability_samples(package, utterances, latency_ms) for utterances in corpora]
     for name, samples in (("word_confidence", words), ("stability", interim)):
         scale, offset = fit(*samples[0])

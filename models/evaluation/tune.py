@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -68,7 +68,8 @@ def tune(
     beams = [int(beam) for beam in beam_sizes.split()] or [own.beam_size]
     widths = _numbers(thresholds) or [own.beam_threshold]
     grid = product(beams, widths, _numbers(weights), _numbers(bonuses), _numbers(penalties))
-    tunings = [replace(own, **dict(zip(_TRIED, values, strict=True))) for values in grid]
+    tried: list[dict[str, Any]] = [dict(zip(_TRIED, values, strict=True)) for values in grid]
+    tunings = [replace(own, **values) for values in tried]
     with ProcessPoolExecutor(jobs, initializer=_prepare, initargs=(package, log_probs)) as pool:
         rates = [error_rates(references, texts) for texts in pool.map(_texts, tunings)]
     table = Table(title=f"{len(utterances)} utterances of {data.name}")
