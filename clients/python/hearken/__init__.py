@@ -31,7 +31,7 @@ from hearken._results import (
     WordErrorRate,
 )
 from hearken._subtitles import to_srt, to_vtt
-from hearken._version import VERSION as __version__
+from hearken._version import VERSION
 
 __all__ = [
     "Alternative",
@@ -64,7 +64,8 @@ __all__ = [
     "Transcript",
     "Word",
     "WordErrorRate",
-    "__version__",
     "to_srt",
     "to_vtt",
 ]
+
+__version__ = VERSION
