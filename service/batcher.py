@@ -1,8 +1,7 @@
 """Many callers, one call: streams that wait for the model are moved forward together, on one inference thread.
 
-What a stream or a result is, is left to the `advance` function that it is given. A lone stream never waits for company.
-Among many the thread rests after each call in proportion to its duration: a call costs much by itself and little for
-each stream, so that without rests it would take a whole core for calls of two or three streams.
+What a stream or a result is, is left to the `advance` function that it is given. There is no waiting timer: an idle
+engine runs a lone stream at once, and what arrives while it is busy makes up the next batch.
 """
 
 from __future__ import annotations
@@ -21,11 +20,6 @@ from service.errors import EngineStopped
 from service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
-
-_COMPANY_S = 1.0
-"""Streams that had a turn so recently are expected to come again."""
-
-_LONGEST_REST_S = 0.1
 
 StreamT = TypeVar("StreamT")
 ResultT = TypeVar("ResultT")
@@ -50,22 +44,17 @@ class Batcher(Generic[StreamT, ResultT]):
         max_batch: int,
         metrics: Metrics,
         on_death: Callable[[], None],
-        rest: float = 0.0,
         name: str = "hearken-inference",
     ) -> None:
         """Starts the thread; belongs to the running event loop.
 
-        advance: one list of results a stream. on_death: called on the event loop if the thread ends unasked. rest:
-        pause after a call, in durations of that call, unless all streams of late are waiting.
+        advance: one list of results a stream. on_death: called on the event loop if the thread ends unasked.
         """
         self._loop = asyncio.get_running_loop()
         self._advance = advance
         self._max_batch = max_batch
         self._metrics = metrics
         self._on_death = on_death
-        self._rest = rest
-        self._rested_s = 0.0  # when the rest after the last call is over
-        self._company: dict[int, float] = {}  # id of a stream -> its last turn
         self._waiting: dict[_Ticket[StreamT, ResultT], None] = {}  # in order of arrival
         self._running: list[_Ticket[StreamT, ResultT]] = []
         self._stopped = False
@@ -121,25 +110,18 @@ class Batcher(Generic[StreamT, ResultT]):
             self._fail_all()
 
     def _next_batch(self) -> list[_Ticket[StreamT, ResultT]]:
-        """The streams that have waited longest; waits for the first one, and for company. Empty: the end."""
+        """The streams that have waited longest; waits for the first one. Empty: the end."""
         with self._changed:
             self._running = []
-            while not self._stopped and (not self._waiting or self._rest_left_s() > 0):
-                self._changed.wait(self._rest_left_s() if self._waiting else None)
+            while not self._waiting and not self._stopped:
+                self._changed.wait()
             if not self._stopped:
                 self._running = list(islice(self._waiting, self._max_batch))
                 now_s = time.perf_counter()
                 for ticket in self._running:
                     del self._waiting[ticket]
-                    self._company[id(ticket.stream)] = now_s
                     self._metrics.queue_seconds.observe(now_s - ticket.since_s)
-                self._company = {own: turn_s for own, turn_s in self._company.items() if now_s - turn_s < _COMPANY_S}
             return self._running
-
-    def _rest_left_s(self) -> float:
-        if len(self._waiting) >= min(len(self._company), self._max_batch):
-            return 0.0
-        return self._rested_s - time.perf_counter()
 
     def _step(self, streams: list[StreamT]) -> list[list[ResultT] | Exception]:
         try:
@@ -158,9 +140,7 @@ class Batcher(Generic[StreamT, ResultT]):
     def _call(self, streams: list[StreamT]) -> list[list[ResultT]]:
         started_s = time.perf_counter()
         results = self._advance(streams)
-        ended_s = time.perf_counter()
-        self._rested_s = ended_s + min(self._rest * (ended_s - started_s), _LONGEST_REST_S)
-        self._metrics.advance_seconds.observe(ended_s - started_s)
+        self._metrics.advance_seconds.observe(time.perf_counter() - started_s)
         self._metrics.batch_size.observe(len(streams))
         if len(results) != len(streams):
             raise RuntimeError(f"the model gave {len(results)} lists of results for {len(streams)} streams")

@@ -12,10 +12,6 @@ from service.batcher import Batcher
 from service.engine import Stream
 from service.metrics import Metrics
 
-_REST = 3.0
-"""Calls for chunks take a quarter of a core while many speak. On a CPU a lone chunk of 640 ms costs 8 ms, one among 64
-costs 1 ms (docs/benchmarks.md)."""
-
 StreamT = TypeVar("StreamT", bound=Stream)
 ResultT = TypeVar("ResultT")
 
@@ -33,7 +29,7 @@ class Lanes(Generic[StreamT, ResultT]):
     ) -> None:
         """As Batcher; `advance` is called by two threads at a time, for different streams."""
         self._chunks: Batcher[StreamT, ResultT] = Batcher(
-            advance, max_batch=max_batch, metrics=metrics, on_death=on_death, rest=_REST
+            advance, max_batch=max_batch, metrics=metrics, on_death=on_death
         )
         self._passes: Batcher[StreamT, ResultT] = Batcher(
             advance, max_batch=1, metrics=metrics, on_death=on_death, name="hearken-final-pass"

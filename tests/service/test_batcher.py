@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -39,9 +38,9 @@ class Engine:
 
 @asynccontextmanager
 async def batcher_of(
-    advance: Advance, *, max_batch: int = 64, on_death: Callable[[], None] = lambda: None, rest: float = 0.0
+    advance: Advance, *, max_batch: int = 64, on_death: Callable[[], None] = lambda: None
 ) -> AsyncIterator[Batcher[str, str]]:
-    batcher = Batcher(advance, max_batch=max_batch, metrics=Metrics(), on_death=on_death, rest=rest)
+    batcher = Batcher(advance, max_batch=max_batch, metrics=Metrics(), on_death=on_death)
     try:
         yield batcher
     finally:
@@ -78,30 +77,6 @@ async def test_a_busy_engine_takes_all_that_wait_up_to_the_limit_oldest_first() 
         engine.let_go.release()
         assert await asyncio.gather(*first, *others) == [["A"], ["B"], ["C"], ["D"], ["E"]]
     assert engine.batches == [["a"], ["b", "c", "d"], ["e"]]
-
-
-async def test_among_many_the_engine_rests_so_that_more_come_along() -> None:
-    engine = Engine()
-
-    def slowly(names: Sequence[str]) -> list[list[str]]:
-        time.sleep(0.02)
-        return engine.advance(names)
-
-    async with batcher_of(slowly, rest=3.0) as batcher:
-        await asyncio.gather(*await start(batcher, ["a", "b", "c"]))  # the company
-        first = await start(batcher, ["a"])
-        await asyncio.sleep(0.01)  # in the rest after their call
-        await asyncio.gather(*first, *await start(batcher, ["b"]))
-    assert engine.batches[-1] == ["a", "b"]
-
-
-async def test_when_all_wait_nobody_rests_and_a_lone_stream_never_does() -> None:
-    rests = 1e9  # whoever rested would do so for the longest rest each time
-    async with batcher_of(lambda names: [[name] for name in names], rest=rests) as batcher:
-        began_s = time.monotonic()
-        for _ in range(100):
-            await batcher.advance("a")
-        assert time.monotonic() - began_s < 5.0, "not 100 rests of 0.1 s"
 
 
 async def test_nobody_starves_among_streams_that_always_come_back() -> None:
