@@ -1,6 +1,6 @@
 """`python -m service`: reads the settings and runs the server, or one of the other commands.
 
-What a running server is, is left to service/app.py.
+What a running server is, is left to service/running.py.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from service import app
 from service.batch_command import add_batch_command
 from service.errors import StartError
 from service.language_model_command import add_language_model_command
+from service.running import run_and_exit
 from service.settings import describe_settings, load_settings
 from service.token_command import add_token_command
 from service.version import server_version
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(_: argparse.Namespace) -> int:
-    app.run_and_exit(load_settings())
+    run_and_exit(load_settings())
 
 
 if __name__ == "__main__":

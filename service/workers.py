@@ -1,6 +1,6 @@
 """Several processes that serve on one port (SO_REUSEPORT): started, replaced, ended and measured together.
 
-The kernel spreads connections over them. What one of them does is left to service/app.py.
+The kernel spreads connections over them. What one of them does is left to service/running.py.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from service.errors import StartError
+from service.listening import check_free
 from service.merged_metrics import MergedMetrics
 from service.monitoring import Monitoring
-from service.settings import Settings, variable_of
+from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_CANNOT_START = 2
-"""Exit code of a worker whose settings or model are wrong: another one would fare no better."""
+CANNOT_START = 2
+"""Exit code of a server whose settings or model are wrong."""
 
 _PAUSE_S = 1.0
 """Before another process takes the place of one that has ended."""
@@ -68,9 +68,11 @@ Work = Callable[[Place, Callable[[int], None]], int]
 async def supervise(settings: Settings, work: Work) -> int:
     """Runs `settings.workers` processes until SIGTERM or SIGINT, which are passed on, as SIGHUP is; their exit code.
 
-    A process that ends by itself is replaced, unless it could not even start. Raises StartError.
+    A process that ends by itself is replaced. If one cannot even start in the beginning, all are ended. Raises
+    StartError.
     """
     stopping = asyncio.Event()
+    check_free(settings.metrics_host, settings.metrics_port, "metrics_host", "metrics_port")
     with _reserved_port(settings) as port:
         workers = [_Worker(Place(number, port), work) for number in range(settings.workers)]
         monitoring = _monitoring(settings, workers)
@@ -95,7 +97,7 @@ async def supervise(settings: Settings, work: Work) -> int:
             pass_on(signal.SIGTERM)
         codes = await asyncio.gather(*running)
         await asyncio.to_thread(monitoring.close)
-        return max(codes)
+        return max(0, *codes)
 
 
 class _Worker:
@@ -110,10 +112,13 @@ class _Worker:
         """Counts the processes of this place."""
 
     async def keep_running(self, stopping: asyncio.Event) -> int:
-        """Until the end of all is wanted, or a process cannot start; gives the last one's exit code."""
+        """Until the end of all is wanted, or the first process cannot start; gives the last one's exit code.
+
+        Where a later one cannot start, what it needs was there once: it is tried again while the others serve.
+        """
         while True:
             code = await self._run()
-            if stopping.is_set() or code == _CANNOT_START:
+            if stopping.is_set() or (code == CANNOT_START and self.generation == 1):
                 return code
             logger.error("worker %d has ended with code %d; another takes its place", self._place.number, code)
             with suppress(TimeoutError):
@@ -178,21 +183,11 @@ def _end_with_parent() -> None:
 @contextmanager
 def _reserved_port(settings: Settings) -> Iterator[int]:
     """The port that the workers share; held without listening, so that no other server gets a part of the callers."""
-    try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        family, kind, protocol, _, address = found[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-        holder = socket.socket(family, kind, protocol)
+    check_free(settings.host, settings.port, "host", "port")
+    family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(address)
-    except OSError as error:
-        where = f"{variable_of('host')} and {variable_of('port')}"
-        raise StartError(
-            f"cannot listen on {settings.host}:{settings.port}, choose others in {where}: {error.strerror}"
-        ) from error
-    with holder:
         yield holder.getsockname()[1]
 
 

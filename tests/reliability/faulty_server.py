@@ -13,7 +13,8 @@ from typing import Any
 
 from models.errors import DeviceLost, OutOfMemory
 from models.types import Result
-from service.app import load_recognizer, run_and_exit
+from service.app import load_recognizer
+from service.running import run_and_exit
 from service.settings import Settings, load_settings
 
 

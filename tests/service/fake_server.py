@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fakes import DEADLY, FakeRecognizer, FakeStream
 
-from service.app import run_and_exit
+from service.running import run_and_exit
 from service.settings import Settings, load_settings
 
 

@@ -30,7 +30,8 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from hearken.v1 import speech_pb2 as pb
 from hearken.v1.speech_pb2_grpc import SpeechStub
 from models.errors import PackageError
-from service.app import SPEECH, Server, run
+from service.app import SPEECH, Server
+from service.running import run
 from service.settings import Settings
 from service.version import server_version
 

@@ -14,7 +14,7 @@ import pytest
 
 from hearken.v1 import speech_pb2 as pb
 from models.errors import PackageError
-from service.app import serve
+from service.running import serve
 from service.settings import Settings
 
 pytestmark = pytest.mark.asyncio

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import hearken
-from service.app import run
 from service.errors import StartError
+from service.running import run
 from service.settings import Settings
 from service.tls import server_credentials
 

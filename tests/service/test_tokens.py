@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from service.__main__ import main
-from service.app import run
 from service.errors import StartError
+from service.running import run
 from service.settings import Settings
 from service.tokens import Scope, create_token, read_tokens
 

@@ -120,6 +120,19 @@ async def test_a_worker_that_dies_is_replaced_and_its_counts_are_kept(tmp_path: 
 
 
 @pytest.mark.asyncio
+async def test_the_others_serve_on_while_a_replacement_cannot_start(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text("")
+    async with two_workers(tmp_path, HEARKEN_TOKENS_FILE=str(tokens)) as serving:
+        tokens.unlink()
+        serving.workers()[0].kill()
+        await serving.until(lambda: "has ended with code 2" in serving.log.read_text())
+        assert len(serving.workers()) >= 1
+        tokens.write_text("")
+        await serving.until_served(3)
+
+
+@pytest.mark.asyncio
 async def test_workers_end_when_nobody_is_there_to_end_them(tmp_path: Path) -> None:
     async with two_workers(tmp_path) as serving:
         workers = serving.workers()

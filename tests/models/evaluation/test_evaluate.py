@@ -13,6 +13,7 @@ import soundfile
 import typer
 from typer.testing import CliRunner
 
+from models.evaluation.calibrate import calibrate
 from models.evaluation.evaluate import evaluate
 from models.evaluation.tune import tune
 from models.evaluation.wer import error_rates
@@ -33,7 +34,7 @@ def corpus(tmp_path: Path, make_babble: Callable[[float, int], bytes]) -> Path:
 def run(command: Callable[..., None], *arguments: str) -> str:
     app = typer.Typer()
     app.command()(command)
-    done = CliRunner().invoke(app, [*arguments, "--jobs=1"], env={"COLUMNS": "160"})
+    done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "160"})
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -46,7 +47,7 @@ def test_rates_are_percent_of_words_and_characters() -> None:
 
 def test_every_way_of_recognition_is_measured_and_written(corpus: Path, tiny_package: Path) -> None:
     output = corpus / "out" / "rates.json"
-    printed = run(evaluate, f"--data={corpus}", f"--model={tiny_package}", f"--output={output}")
+    printed = run(evaluate, f"--data={corpus}", f"--model={tiny_package}", f"--output={output}", "--jobs=1")
     rates = json.loads(output.read_text())
     assert list(rates) == [
         "final, with language model",
@@ -65,9 +66,20 @@ def test_every_way_of_recognition_is_measured_and_written(corpus: Path, tiny_pac
 def test_tuning_tries_every_combination_and_writes_the_best(corpus: Path, tiny_package: Path, tmp_path: Path) -> None:
     package = shutil.copytree(tiny_package, tmp_path / "package")
     grid = ("--weights=0.5 1.0", "--bonuses=-1.0 0.0", "--penalties=0.0 0.5")
-    printed = run(tune, f"--data={corpus}", f"--model={package}", *grid, "--write")
+    printed = run(tune, f"--data={corpus}", f"--model={package}", *grid, "--write", "--jobs=1")
     rows = [[float(c) for c in line.split("│")[1:7]] for line in printed.splitlines() if line.startswith("│")]
     assert len({tuple(row[:5]) for row in rows}) == 8
     assert [row[5] for row in rows] == sorted(row[5] for row in rows)
     tuning = open_package(package).config.decoding
     assert [tuning.language_model_weight, tuning.word_bonus, tuning.blank_penalty] == rows[0][2:5]
+
+
+def test_calibrating_writes_the_numbers_and_draws_the_words(corpus: Path, tiny_package: Path, tmp_path: Path) -> None:
+    package = shutil.copytree(tiny_package, tmp_path / "package")
+    picture = tmp_path / "words.png"
+    options = (f"--data={corpus}", f"--check={corpus}", "--latency-ms=640")
+    printed = run(calibrate, *options, f"--model={package}", "--write", f"--picture={picture}")
+    assert "stability" in printed
+    before, after = (open_package(folder).config.decoding for folder in (tiny_package, package))
+    assert after.word_confidence_offset != before.word_confidence_offset
+    assert picture.read_bytes().startswith(b"\x89PNG")
