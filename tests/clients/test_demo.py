@@ -11,7 +11,10 @@ import wave
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+
+from tests.programs import program
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLES = REPOSITORY / "clients" / "samples"
@@ -142,12 +145,14 @@ def test_a_missing_recording_is_told_before_a_server_is_started(tmp_path: Path) 
 
 
 def test_a_server_that_runs_already_is_used_and_left_running(tmp_path: Path, recording: Path) -> None:
-    program = tmp_path / "service.py"
-    program.write_text(SERVICE)
+    service = tmp_path / "service.py"
+    service.write_text(SERVICE)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = ENVIRONMENT | {"SCENARIO": "good", "HEARKEN_PORT": str(port)}
-    with subprocess.Popen([sys.executable, program], env=environment) as server:
+    with program([sys.executable, service], env=environment) as server:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            grpc.channel_ready_future(channel).result(PATIENCE_S)
         ran = subprocess.run(
             [sys.executable, SAMPLES / "demo.py", "--server", f"127.0.0.1:{port}", recording],
             env=ENVIRONMENT,
@@ -158,4 +163,3 @@ def test_a_server_that_runs_already_is_used_and_left_running(tmp_path: Path, rec
         assert (ran.returncode, ran.stderr) == (0, "")
         assert "\nthe rain has stopped at last\n" in ran.stdout and "starting a server" not in ran.stdout
         assert server.poll() is None
-        server.terminate()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hearken import Client
+from tests.programs import program
 
 RELEASED = Path(__file__).parents[1] / "protos" / "released"
 
@@ -82,7 +83,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture
 def old_server(released: dict[str, str]) -> Iterator[str]:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", OLD_SERVER], env=released, **pipes) as process:
+    with program([sys.executable, "-c", OLD_SERVER], env=released, **pipes) as process:
         assert process.stdout is not None
         yield f"127.0.0.1:{int(process.stdout.readline())}"
         process.communicate("\n")

@@ -13,6 +13,7 @@ import pytest
 from models.recognizer import Recognizer
 from models.types import AudioFormat, RecognitionOptions
 from service.__main__ import main
+from tests.programs import program
 
 Batch = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -55,7 +56,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_recording_done_again(
     listed = tmp_path / "list"
     listed.write_text(f"{pipe}\n{recordings}\n")
     arguments = command(f"@{listed}", "--output", tmp_path / "output", "--workers", "1")
-    with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as running:
+    with program(arguments, env=environment, stderr=subprocess.PIPE, text=True) as running:
         with pipe.open("wb"):
             (reader,) = [process for process in children(running.pid) if has_open(process, pipe)]
             os.kill(reader, 9)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.programs import program
+
 pytest.importorskip("ray", reason="needs the extra `ray`")
 
 
@@ -41,7 +43,7 @@ def test_every_recording_has_one_transcript_although_a_node_dies(
         os.mkfifo(pipe)
     output = tmp_path / "output"
     arguments = command(*pipes, recordings, "--output", output, "--ray", cluster.address)
-    with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as running:
+    with program(arguments, env=environment, stderr=subprocess.PIPE, text=True) as running:
         writers = [pipe.open("wb", buffering=0) for pipe in pipes]  # waits until it is being read
         (other,) = cluster.worker_nodes
         cluster.remove_node(other, allow_graceful=False)
