@@ -31,6 +31,8 @@ PACKET_S = 0.1
 PACKET_BYTES = int(2 * RATE_HZ * PACKET_S)
 STREAMS = 20
 WARM_UP_S = 2.0
+# Callers did not begin at the same instant: the packets of all streams are spread over the time of one.
+_APART_S = PACKET_S / STREAMS
 # A word each quarter of a second, an utterance each 3 s.
 _SPEECH = b"\x01\x02" * (PACKET_BYTES // 2)
 _SILENCE = bytes(PACKET_BYTES)
@@ -43,17 +45,17 @@ def packets(seconds: float) -> list[bytes]:
     return [_SPEECH if number % _PERIOD < _SPOKEN else _SILENCE for number in range(count)]
 
 
-def spoken(seconds: float) -> Iterator[bytes]:
-    """The audio at the speed of speech."""
-    began_s = time.monotonic()
+def spoken(seconds: float, stream: int) -> Iterator[bytes]:
+    """The audio of one of the streams at the speed of speech."""
+    began_s = time.monotonic() + stream * _APART_S
     for number, packet in enumerate(packets(seconds)):
         time.sleep(max(0.0, began_s + number * PACKET_S - time.monotonic()))
         yield packet
 
 
-async def spoken_async(seconds: float) -> AsyncIterator[bytes]:
+async def spoken_async(seconds: float, stream: int) -> AsyncIterator[bytes]:
     """The same with asyncio."""
-    began_s = time.monotonic()
+    began_s = time.monotonic() + stream * _APART_S
     for number, packet in enumerate(packets(seconds)):
         await asyncio.sleep(max(0.0, began_s + number * PACKET_S - time.monotonic()))
         yield packet
@@ -71,57 +73,61 @@ def texts_in(response: pb.StreamingRecognizeResponse) -> int:
     return sum(1 for result in response.results if result.alternatives and result.alternatives[0].transcript)
 
 
-def stubs(server: str, seconds: float) -> Callable[[], int]:
+def stubs(server: str, seconds: float) -> Callable[[int], int]:
     """One stream by the generated stubs; gives how many results came."""
     stub = SpeechStub(grpc.insecure_channel(server))
 
-    def requests() -> Iterator[pb.StreamingRecognizeRequest]:
+    def requests(stream: int) -> Iterator[pb.StreamingRecognizeRequest]:
         yield _CONFIG
-        for audio in spoken(seconds):
+        for audio in spoken(seconds, stream):
             yield pb.StreamingRecognizeRequest(audio=audio)
 
-    return lambda: sum(texts_in(response) for response in stub.StreamingRecognize(requests()))
+    return lambda stream: sum(texts_in(response) for response in stub.StreamingRecognize(requests(stream)))
 
 
-def library(server: str, seconds: float) -> Callable[[], int]:
+def library(server: str, seconds: float) -> Callable[[int], int]:
     """One stream by the library."""
     client = Client(server)
-    return lambda: sum(1 for result in client.stream(spoken(seconds), sample_rate_hz=RATE_HZ) if result.text)
+
+    def one(stream: int) -> int:
+        return sum(1 for result in client.stream(spoken(seconds, stream), sample_rate_hz=RATE_HZ) if result.text)
+
+    return one
 
 
 async def stubs_async(server: str, seconds: float) -> int:
     """All streams by the generated stubs."""
 
-    async def requests() -> AsyncIterator[pb.StreamingRecognizeRequest]:
+    async def requests(stream: int) -> AsyncIterator[pb.StreamingRecognizeRequest]:
         yield _CONFIG
-        async for audio in spoken_async(seconds):
+        async for audio in spoken_async(seconds, stream):
             yield pb.StreamingRecognizeRequest(audio=audio)
 
     async with grpc.aio.insecure_channel(server) as channel:
         stub = SpeechStub(channel)
 
-        async def one() -> int:
-            return sum([texts_in(response) async for response in stub.StreamingRecognize(requests())])
+        async def one(stream: int) -> int:
+            return sum([texts_in(response) async for response in stub.StreamingRecognize(requests(stream))])
 
-        return sum(await asyncio.gather(*(one() for _ in range(STREAMS))))
+        return sum(await asyncio.gather(*map(one, range(STREAMS))))
 
 
 async def library_async(server: str, seconds: float) -> int:
     """All streams by the library."""
     async with AsyncClient(server) as client:
 
-        async def one() -> int:
-            results = client.stream(spoken_async(seconds), sample_rate_hz=RATE_HZ)
+        async def one(stream: int) -> int:
+            results = client.stream(spoken_async(seconds, stream), sample_rate_hz=RATE_HZ)
             return sum([1 async for result in results if result.text])
 
-        return sum(await asyncio.gather(*(one() for _ in range(STREAMS))))
+        return sum(await asyncio.gather(*map(one, range(STREAMS))))
 
 
-def _in_threads(way: Callable[[str, float], Callable[[], int]]) -> Callable[[str, float], int]:
+def _in_threads(way: Callable[[str, float], Callable[[int], int]]) -> Callable[[str, float], int]:
     def all_streams(server: str, seconds: float) -> int:
         stream = way(server, seconds)
         with ThreadPoolExecutor(STREAMS) as threads:
-            return sum(threads.map(lambda _: stream(), range(STREAMS)))
+            return sum(threads.map(stream, range(STREAMS)))
 
     return all_streams
 
@@ -171,7 +177,7 @@ def _output(command: list[str]) -> str:
 
 def main(
     seconds: Annotated[float, typer.Option(help="of audio in each stream")] = 20.0,
-    rounds: Annotated[int, typer.Option(help="measurements of each way")] = 3,
+    rounds: Annotated[int, typer.Option(help="measurements of each way")] = 5,
     way: Annotated[str, typer.Option(hidden=True)] = "",
     server: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:

@@ -115,7 +115,8 @@ class AsyncExchange:
     async def _send(self, call: Any) -> None:
         try:
             await call.write(self._request.config)
-            while await self._has_audio(call):
+            this = asyncio.current_task()
+            while await self._has_audio(call, this):
                 await call.write(_wire.audio_request(self._replay.take()))
                 self._idle_since_s = time.monotonic()
                 self._changed.set()  # there is room again
@@ -124,8 +125,8 @@ class AsyncExchange:
         except (grpc.RpcError, asyncio.InvalidStateError):
             return  # the call is over; the reader of its responses learns why
 
-    async def _has_audio(self, call: Any) -> bool:
-        """Whether there is more to send by this call, for which this waits."""
+    async def _has_audio(self, call: Any, this: asyncio.Task[None] | None) -> bool:
+        """Whether there is more to send by this call, for which this task waits."""
         replay = self._replay
         while self._call is call and self._failure is None:
             if replay.has_unsent:
@@ -133,6 +134,7 @@ class AsyncExchange:
             if replay.is_finished:
                 return False
             if self._reader is None:
+                self._reader = this
                 await self._read(call)
             else:
                 self._is_relieved = True
@@ -141,7 +143,7 @@ class AsyncExchange:
 
     async def _read(self, call: Any = None) -> None:
         """Reads until there is something to send for this call, or another one wants to read, or the end."""
-        self._reader, self._is_relieved = asyncio.current_task(), False
+        self._is_relieved = False
         try:
             async for chunk in self._chunks:
                 self._replay.append(chunk_bytes(chunk))

@@ -58,13 +58,12 @@ class Resumption:
         response.model = self._model = response.model or self._model
         response.stream_id = self._stream_id = response.stream_id or self._stream_id
         self._shift(response)
-        if self._is_behind and response.clock.recognized_s < self._recognized_s:
-            _drop_interim_results(response)
-        elif response.results:
-            self._is_behind = False
+        if self._is_behind:
+            self._catch_up(response)
         if response.HasField("clock"):
-            self._received_s = response.clock.received_s = max(self._received_s, response.clock.received_s)
-            self._recognized_s = response.clock.recognized_s = max(self._recognized_s, response.clock.recognized_s)
+            clock = response.clock
+            self._received_s = clock.received_s = max(self._received_s, clock.received_s)
+            self._recognized_s = clock.recognized_s = max(self._recognized_s, clock.recognized_s)
         if response.HasField("event"):
             self._accept_event(response)
         for result in response.results:
@@ -91,6 +90,13 @@ class Resumption:
             raise lost from error
         self._is_behind = True
         return delay_s
+
+    def _catch_up(self, response: pb.StreamingRecognizeResponse) -> None:
+        """Takes out interim text that was shown before the connection was lost."""
+        if response.clock.recognized_s < self._recognized_s:
+            _drop_interim_results(response)
+        elif response.results:
+            self._is_behind = False
 
     def _shift(self, response: pb.StreamingRecognizeResponse) -> None:
         """Moves all times and utterance numbers from this connection's to the whole stream's."""
