@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from models.features import FRAMES_PER_SECOND, FeatureConfig
@@ -58,7 +59,8 @@ class SpeechDetector:
 
     def __init__(self, features: FeatureConfig, config: DetectorConfig = DetectorConfig()) -> None:
         self._config = config
-        self._features = features
+        self._mean = torch.tensor(features.mean or 0.0)
+        self._scale = torch.tensor(features.scale or 1.0)
         self._smooth: float | None = None
         self._floor = self._peak = 0.0
 
@@ -81,10 +83,8 @@ class SpeechDetector:
         return decided
 
     def _levels_db(self, frames: Tensor) -> list[float]:
-        features = self._features
-        if features.mean:
-            frames = frames / frames.new_tensor(features.scale) + frames.new_tensor(features.mean)
-        levels: list[float] = (frames.double().mean(dim=-1) * _DB_PER_NEPER).tolist()
+        log_mel = frames / self._scale + self._mean
+        levels: list[float] = (log_mel.double().mean(dim=-1) * _DB_PER_NEPER).tolist()
         return levels
 
 
@@ -93,10 +93,14 @@ class Endpointer:
     """Frames of one utterance in, its end out: a number of frames from its beginning, once it is known."""
 
     options: EndpointingOptions
+    _rules: tuple[EndpointRule, ...] = field(init=False)
     _levels: list[float] = field(default_factory=list)
     _speech: list[bool] = field(default_factory=list)
     _trailing: int = 0
     _heard: bool = False
+
+    def __post_init__(self) -> None:
+        self._rules = rules_of(self.options)
 
     @property
     def frames(self) -> int:
@@ -122,7 +126,7 @@ class Endpointer:
 
     def _end(self) -> int | None:
         length = len(self._levels)
-        for rule in rules_of(self.options):
+        for rule in self._rules:
             if (
                 self._heard == rule.must_contain_speech
                 and self._trailing >= rule.min_trailing_silence_s * FRAMES_PER_SECOND

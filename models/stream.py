@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from models.acoustic.state import AcousticState
@@ -97,10 +98,12 @@ class Stream:
         """Where the utterance that waits for its beam search begins, in seconds of the stream."""
         return self._decoding().utterance_start_s
 
+    @torch.inference_mode()
     def accept(self, data: bytes) -> None:
         """Takes the next bytes of audio. Raises InvalidAudio."""
         self._take_all(self._decoder.accept(data))
 
+    @torch.inference_mode()
     def finish(self) -> None:
         """No more audio will come. Raises InvalidAudio when the audio breaks off in the middle of a sample."""
         self._take_all(self._decoder.finish())

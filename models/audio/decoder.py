@@ -105,7 +105,7 @@ class AudioDecoder:
 
     def _convert(self, samples: Samples) -> Tensor:
         assert self._decoder is not None and self._decoder.format is not None
-        if not self._declared.separate_channels:
+        if len(samples) > 1 and not self._declared.separate_channels:
             samples = samples.mean(axis=0, keepdims=True)
         channels = torch.from_numpy(np.ascontiguousarray(samples))
         rate_hz = self._decoder.format.sample_rate_hz

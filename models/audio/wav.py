@@ -24,6 +24,7 @@ _MAX_HEADER_BYTES = 64 * 1024
 _HEADER = re.compile(rb"RIFF.{4}WAVE|fLaC[\x00\x80]\x00\x00\x22|OggS\x00[\x02\x06]\x00{8}", re.DOTALL)
 _LONGEST_HEADER = 14
 _MAGICS = (b"RIFF", b"fLaC", b"OggS")
+_FIRST_BYTES = bytes(magic[0] for magic in _MAGICS)
 _OTHERS = {b"fLaC": "a FLAC file", b"OggS": "an Ogg stream"}
 
 
@@ -91,7 +92,8 @@ class WavDecoder:
         if at_end:
             return size
         for at in range(max(0, size - _LONGEST_HEADER + 1), size):
-            if any(magic.startswith(self._pending[at : at + 4]) for magic in _MAGICS):
+            beginning = self._pending[at : at + 4]
+            if beginning[0] in _FIRST_BYTES and any(magic.startswith(beginning) for magic in _MAGICS):
                 return at
         return size
 
