@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from models.decoding.beam import BeamDecoder
 from models.decoding.phrases import Phrase, phrases_of
 from models.evaluation.emissions import chunked_phone_log_probs, phone_log_probs
 from models.evaluation.wer import error_rates
-from models.package import LEXICON, Package, find_package, open_package
+from models.package import LEXICON, DecodingConfig, Package, find_package, open_package
 from models.training.data import Utterance, read_corpus
 from models.types import DEFAULT_LATENCY_MS, PhraseHint
 
@@ -58,7 +59,11 @@ def evaluate_hints(
     others: Annotated[int, typer.Option(help="utterances without a rare word, about this many")] = 150,
     limit: Annotated[int, typer.Option(help="take about this many utterances from all over the corpus; 0: all")] = 0,
 ) -> None:
-    """Print recall of the hinted words, WER of utterances with and without them, and the time of final searches."""
+    """Print recall of the hinted words, WER of utterances with and without them, and the time of final searches.
+
+    A search with hints is wider by their bonus. So there is a row for no hints in as wide a search: what differs from
+    that is what the hints do.
+    """
     torch.set_num_threads(1)
     package, utterances = open_package(find_package(model)), read_corpus(data)
     utterances = utterances[:: max(1, len(utterances) // limit)] if limit else utterances
@@ -76,22 +81,34 @@ def evaluate_hints(
     )
     for heading in ("boost", "recall %", "interim recall %", "WER % with", "WER % without", "search s"):
         table.add_column(heading, justify="right")
-    for boost in (0.0, *map(float, boosts.split())):
+    tuning = package.config.decoding
+    tried = [float(boost) for boost in boosts.split()]
+    wide = replace(tuning, beam_threshold=tuning.beam_threshold + max(tried))
+    settings = [
+        ("none", 0.0, tuning),
+        ("none, as wide", 0.0, wide),
+        *((f"{boost:g}", boost, tuning) for boost in tried),
+    ]
+    for name, boost, own_tuning in settings:
         hints = phrases_of([PhraseHint(word, boost) for word in words]) if boost else ()
         began_s = time.process_time()
-        texts = [_texts(decoder, log_probs, hints) for _, log_probs in groups]
+        texts = [_texts(decoder, log_probs, hints, own_tuning) for _, log_probs in groups]
         search_s = time.process_time() - began_s
         interim = [decoder.interim(output_s=output_s, hints=hints).accept(own).text for own in chunked]
         references = [[utterance.transcript for utterance in own] for own, _ in groups]
         rates = [error_rates(spoken, found).wer for spoken, found in zip(references, texts, strict=True)]
         recalls = (recall(chosen, references[0], found) for found in (texts[0], interim))
         row = (*recalls, *rates, search_s)
-        table.add_row(f"{boost:g}" if boost else "none", *(f"{value:.2f}" for value in row))
+        table.add_row(name, *(f"{value:.2f}" for value in row))
     Console().print(table)
 
 
-def _texts(decoder: BeamDecoder, log_probs: Sequence[Tensor], hints: tuple[Phrase, ...]) -> list[str]:
-    return [" ".join(own.text for own in decoder.decode(emissions, hints=hints)) for emissions in log_probs]
+def _texts(
+    decoder: BeamDecoder, log_probs: Sequence[Tensor], hints: tuple[Phrase, ...], tuning: DecodingConfig
+) -> list[str]:
+    return [
+        " ".join(own.text for own in decoder.decode(emissions, hints=hints, tuning=tuning)) for emissions in log_probs
+    ]
 
 
 if __name__ == "__main__":
