@@ -27,7 +27,7 @@ from service.errors import Draining, StartError
 from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
 from service.listening import check_free, grpc_options, most_calls
-from service.load import MachineLoad, usable_cores, used_cpu_s
+from service.load import MachineLoad, UsedCpu, usable_cores
 from service.loop_delay import watch_loop
 from service.metrics import Metrics
 from service.monitoring import Monitoring
@@ -111,7 +111,7 @@ class Server:
         )
         self._hosting: Hosting[Any] = Hosting(self.metrics)
         self._machine = MachineLoad(
-            cores=usable_cores() / settings.workers, max_wait_s=settings.max_wait_ms / 1000, cpu_s=used_cpu_s
+            cores=usable_cores() / settings.workers, max_wait_s=settings.max_wait_ms / 1000, cpu_s=UsedCpu()
         )
         self._sessions = Sessions(
             self._hosting,
@@ -174,6 +174,7 @@ class Server:
         """Loads the model, then lets callers in. Raises StartError and what the loading raises."""
         async with self._reloading:  # one that is asked for now comes after
             await self._host(self._settings)
+            used_cpu_s = UsedCpu()
             before_s = used_cpu_s()
             audio_s = await in_background(self._sessions.recognizer.rehearse, _REHEARSAL_CALLERS)
             self._machine.rehearsed(used_cpu_s() - before_s, audio_s)

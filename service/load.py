@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,8 @@ _MEMORY_AUDIO_S = 60.0
 """Audio over which the cost is averaged."""
 _MEMORY_S = 2.0
 """Time over which waiting is averaged."""
+_CHILDREN_S = 10.0
+"""So often they are looked for: decoders begin with the server, and a new one takes the place of a dead one."""
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -91,8 +94,6 @@ class MachineLoad:
         return f"{CPU_SHARE * self._cores / self._cost:.0f}" if self._cost else "some"
 
     def _learn(self, cpu_s: float, audio_s: float) -> None:
-        if cpu_s < 0:
-            return  # a process has ended and taken its time with it
         new = cpu_s / audio_s
         weight = 1.0 if self._cost is None else 1 - math.exp(-audio_s / _MEMORY_AUDIO_S)
         self._cost = new if self._cost is None else self._cost + weight * (new - self._cost)
@@ -108,14 +109,39 @@ def usable_cores(quota: Path = _CGROUP_QUOTA) -> float:
         return cores  # no limit: "max", or no such file
 
 
-def used_cpu_s() -> float:
-    """CPU time of this process and of its running children."""
-    total = 0.0
-    own = psutil.Process()
-    for process in (own, *own.children(recursive=True)):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return total
+class UsedCpu:
+    """CPU seconds of this process and its children at each call; a child counts from when it is found.
+
+    To find children means to read about every process of the machine, so they are looked for now and then only.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._total_s = 0.0
+        self._looked_s = -math.inf
+        self._used_s: dict[psutil.Process, float] = {}
+
+    def __call__(self) -> float:
+        for process, before_s in list(self._used_s.items()):
+            try:
+                self._used_s[process] = _cpu_s(process)
+            except psutil.NoSuchProcess:
+                del self._used_s[process]
+                continue
+            self._total_s += self._used_s[process] - before_s
+        if self._clock() - self._looked_s >= _CHILDREN_S:
+            self._look()
+        return self._total_s
+
+    def _look(self) -> None:
+        self._looked_s = self._clock()
+        own = psutil.Process()
+        for process in (own, *own.children(recursive=True)):
+            if process not in self._used_s:
+                with suppress(psutil.NoSuchProcess):
+                    self._used_s[process] = _cpu_s(process)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from service.load import CPU_SHARE, MachineLoad, usable_cores, used_cpu_s
+from service.load import CPU_SHARE, MachineLoad, UsedCpu, usable_cores
+from tests.programs import program
 
 
 class Machine:
@@ -56,14 +59,6 @@ def test_a_little_audio_says_nothing() -> None:
     assert machine.load.cost == 0.0
 
 
-def test_a_process_that_ends_does_not_make_streams_cheap() -> None:
-    machine = Machine()
-    machine.run(10, streams=10, cost=0.05)
-    machine.cpu_s -= 4.0
-    machine.run(1, streams=10, cost=0.05)
-    assert machine.load.cost == pytest.approx(0.05)
-
-
 def test_long_waits_close_the_door_until_they_are_over_but_never_for_the_first() -> None:
     machine = Machine()
     for _ in range(40):
@@ -83,5 +78,30 @@ def test_a_containers_limit_counts(tmp_path: Path, text: str, cores: float | Non
     assert usable_cores(quota) == (everything if cores is None else min(everything, cores))
 
 
-def test_this_process_has_used_some_time() -> None:
-    assert used_cpu_s() > 0.0
+BUSY = """
+import sys, time
+for line in sys.stdin:
+    began_s = time.process_time()
+    while time.process_time() - began_s < 0.2: pass
+    print("done", flush=True)
+"""
+
+
+def test_the_time_of_a_child_counts_from_when_it_was_found_and_stays_when_it_ends() -> None:
+    now_s = 0.0
+    used_s = UsedCpu(lambda: now_s)
+    before_s = used_s()
+    with program([sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+
+        def work() -> None:
+            child.stdin.write("more\n")
+            child.stdin.flush()
+            child.stdout.readline()
+
+        work()
+        assert used_s() - before_s < 0.2
+        now_s = 3600.0
+        found_s = used_s()
+        work()
+        assert used_s() - found_s >= 0.15
+    assert used_s() - found_s >= 0.15
