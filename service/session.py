@@ -12,17 +12,22 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from models.types import Result, SpeechEvent
 from service.engine import Stream
 from service.errors import LimitReached, RecordingTooLong, StreamTooLong, TooSlow
+from service.hearing import Hearing
 from service.lanes import Lanes
 from service.load import MachineLoad
 from service.metrics import Metrics
 from service.quotas import Allowance
 
 StreamT = TypeVar("StreamT", bound=Stream)
+
+_PACKET_BYTES = 8 * 1024
+"""Of raw audio a quarter of a second: what callers send who speak. Longer pieces do not hold these up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Session(Generic[StreamT]):
         stream: StreamT,
         lanes: Lanes[StreamT, Result],
         workers: ThreadPoolExecutor,
+        hearing: Hearing,
         metrics: Metrics,
         *,
         decode: Callable[[StreamT], Awaitable[list[Result]]],
@@ -71,6 +77,7 @@ class Session(Generic[StreamT]):
         self._stream = stream
         self._lanes = lanes
         self._workers = workers
+        self._hearing = hearing
         self._metrics = metrics
         self._decode = decode
         self._allowance = allowance
@@ -162,7 +169,10 @@ class Session(Generic[StreamT]):
 
     async def _accept(self, piece: bytes) -> None:
         arrived_s, before_s = time.monotonic(), self._stream.received_s
-        await asyncio.get_running_loop().run_in_executor(self._workers, self._stream.accept, piece)
+        if len(piece) <= _PACKET_BYTES:
+            await self._hearing(partial(self._stream.accept, piece))
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._workers, self._stream.accept, piece)
         piece_s = self._stream.received_s - before_s
         self._arrivals.note(self._stream.received_s, arrived_s, settled_s=self._stream.recognized_s)
         self._metrics.audio_seconds.inc(piece_s)

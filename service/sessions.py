@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from models.types import AudioFormat, RecognitionOptions, Result
 from service.engine import Recognizer, Stream
 from service.errors import LimitReached, ServerBusy, ServerFull, ShuttingDown
+from service.hearing import Hearing
 from service.hosting import Hosting
 from service.load import MachineLoad
 from service.metrics import Metrics
@@ -60,6 +61,7 @@ class Sessions(Generic[StreamT]):
         self._empty = asyncio.Event()
         self._empty.set()
         self._workers = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hearken-audio")
+        self._hearing = Hearing()
         self._decoders = ThreadPoolExecutor(DECODER_THREADS, thread_name_prefix="hearken-decoder")
 
     @property
@@ -104,6 +106,7 @@ class Sessions(Generic[StreamT]):
                 stream,
                 hosted.lanes,
                 self._workers,
+                self._hearing,
                 self._metrics,
                 decode=partial(self._decode, hosted.recognizer, span),
                 language=hosted.recognizer.card.language,
@@ -167,6 +170,7 @@ class Sessions(Generic[StreamT]):
         """Lets go of the worker threads."""
         for pool in (self._workers, self._decoders):
             pool.shutdown(wait=False, cancel_futures=True)
+        self._hearing.close()
 
     async def _decode(self, recognizer: Recognizer[StreamT], span: Any, stream: StreamT) -> list[Result]:
         began_s = time.monotonic()
