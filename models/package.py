@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.acoustic.lstm import AcousticConfig
+from models.acoustic.model import AcousticConfig
 from models.acoustic.state import ChunkShape
 from models.errors import PackageError
 from models.features import FeatureConfig

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from models.acoustic.lstm import AcousticModel, Emissions
+from models.acoustic.model import AcousticModel, Emissions
 from models.acoustic.state import AcousticState, ChunkShape
 from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder

@@ -1,1 +1,1 @@
-"""The bidirectional LSTM acoustic model and the state that a stream carries between chunks."""
+"""The bidirectional acoustic model and the state that a stream carries between chunks."""

@@ -58,7 +58,10 @@ class ChunkShape:
 
 @dataclass(frozen=True, slots=True)
 class AcousticState:
-    """Forward-direction LSTM state at a chunk's border. hidden, cell: [L, B, H]; one stream has B = 1."""
+    """State of the forward direction at a chunk's border. hidden: [L, B, H]; one stream has B = 1.
+
+    cell: [L, B, H] of LSTMs; [L, B, 0] of cells that have none.
+    """
 
     hidden: Tensor
     cell: Tensor

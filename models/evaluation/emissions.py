@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.acoustic.lstm import Emissions
+from models.acoustic.model import Emissions
 from models.acoustic.state import ChunkShape
 from models.features import LogMel
 from models.package import Package

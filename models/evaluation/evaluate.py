@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from models.acoustic.lstm import Emissions
+from models.acoustic.model import Emissions
 from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
 from models.device import open_device, use_threads

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jiwer
 import torch
 
-from models.acoustic.lstm import AcousticModel, Emissions
+from models.acoustic.model import AcousticModel, Emissions
 from models.decoding.greedy import greedy_ids
 from models.training.batches import BatchMaker, plan_epoch
 from models.training.data import Utterance

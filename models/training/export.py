@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 import typer
 
-from models.acoustic.lstm import AcousticConfig
+from models.acoustic.model import AcousticConfig
 from models.decoding.spelling import write_rules
 from models.features import FeatureConfig
 from models.package import (

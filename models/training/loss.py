@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.acoustic.lstm import AcousticModel, Emissions
+from models.acoustic.model import AcousticModel, Emissions
 from models.acoustic.state import ChunkShape
 from models.training.batches import UNKNOWN_LABEL, Batch
 from models.training.forced_alignment import realigned

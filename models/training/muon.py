@@ -16,21 +16,26 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan et al.: steepest at 0
 _NEWTON_SCHULZ_STEPS = 3  # of the usual five: on a CPU each costs as much as four seconds of audio
 _ADAMW_RMS = 0.2  # of an AdamW update, in units of the learning rate
 _MOMENTUM = 0.95
-_GATES = 4  # an LSTM's weights are four matrices on top of each other
 
 
 class Muon(torch.optim.Optimizer):
-    """For the weights of LSTMs [4H, D]. Several processes share the work: each makes some matrices orthogonal."""
+    """For the weights of recurrent layers [gates * H, D].
+
+    Several processes share the work: each makes some matrices orthogonal.
+    """
 
     def __init__(
         self,
         parameters: Iterable[Tensor],
         lr: float,
         weight_decay: float,
-        gates: int = _GATES,
+        gates: int,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        """precision: of the orthogonalization; bfloat16 is enough for it where the processor multiplies it fast."""
+        """gates: matrices that lie on top of each other in each parameter, made orthogonal each by itself.
+
+        precision: of the orthogonalization; bfloat16 is enough for it where the processor multiplies it fast.
+        """
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "gates": gates})
         self._precision = precision
 

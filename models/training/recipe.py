@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from models.acoustic.lstm import AcousticConfig
+from models.acoustic.model import AcousticConfig
 from models.errors import DataError
 from models.features import FeatureConfig
 from models.training.augment import AugmentConfig
@@ -98,7 +98,7 @@ _SECTIONS: dict[str, type[Any]] = {
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Reads a recipe. Raises DataError for a missing file, a syntax error, an unknown section or an unknown key."""
+    """Reads a recipe. Raises DataError for a missing file, a syntax error, an unknown section, key or cell."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -117,7 +117,10 @@ def _section(path: Path, name: str, table: dict[str, Any]) -> Any:
     unknown = set(table) - known
     if unknown:
         raise DataError(f"{path}: unknown keys {sorted(unknown)} in [{name}]; known are {sorted(known)}")
-    return kind(**{key: _frozen(value) for key, value in table.items()})
+    try:
+        return kind(**{key: _frozen(value) for key, value in table.items()})
+    except ValueError as error:
+        raise DataError(f"{path}: [{name}] {error}") from error
 
 
 def _frozen(value: Any) -> Any:

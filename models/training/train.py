@@ -26,7 +26,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from models.acoustic.lstm import AcousticModel
+from models.acoustic.model import AcousticModel
+from models.acoustic.recurrent import GATES
 from models.acoustic.state import ChunkShape
 from models.features import LogMel
 from models.package import UNITS
@@ -152,7 +153,8 @@ class Trainer:
         ]
         if recurrent:
             precision = torch.float32 if recipe.schedule.precision == "float32" else torch.bfloat16
-            self.optimizers.append(Muon(recurrent, recipe.schedule.learning_rate, decay, precision=precision))
+            gates = GATES[config.cell]
+            self.optimizers.append(Muon(recurrent, recipe.schedule.learning_rate, decay, gates, precision))
         self.epoch = self.update = self.done_in_epoch = 0
         self.minutes_before = 0.0
         self.started = time.monotonic()

@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from models.acoustic.lstm import AcousticConfig, AcousticModel
+from models.acoustic.model import AcousticConfig, AcousticModel
 from models.acoustic.state import ChunkShape
 from models.features import FeatureConfig
 from models.package import (

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.acoustic.lstm import AcousticConfig, AcousticModel, Emissions
+from models.acoustic.model import AcousticConfig, AcousticModel, Emissions
 from models.features import FeatureConfig, LogMel
 from models.training.augment import AugmentConfig, mask_frames, perturb_audio
 from models.training.batches import Batch, BatchMaker, Targets, plan_epoch, share_of

@@ -158,11 +158,12 @@ def test_two_processes_train_one_model(tones: Path, tmp_path: Path) -> None:
     assert float(rows[-1]["dev_loss"]) < float(rows[0]["dev_loss"])
 
 
-def test_a_recipe_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
+def test_a_recipe_with_an_unknown_key_or_cell_is_refused(tmp_path: Path) -> None:
     for text, sentence in (
         ("[model]\nlayer = 3\n", "unknown keys"),
         ("[modle]\n", "unknown sections"),
         ("[model\n", "not valid TOML"),
+        ('[model]\ncell = "ltsm"\n', "use one of"),
     ):
         (tmp_path / "r.toml").write_text(text)
         with pytest.raises(DataError, match=sentence):

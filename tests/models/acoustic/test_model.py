@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.acoustic.lstm import AcousticConfig, AcousticModel
+from models.acoustic.model import AcousticConfig, AcousticModel
+from models.acoustic.recurrent import CELLS, GATES
 from models.acoustic.state import AcousticState, ChunkShape, step_count
 
 FRAMES = 333
@@ -14,11 +15,13 @@ OUTPUTS_PER_STEP = 2
 SHAPES = [ChunkShape(1, 1), ChunkShape(2, 2), ChunkShape(4, 4), ChunkShape(3, 0), ChunkShape(8, 8)]
 
 
-@pytest.fixture(scope="module")
-def model() -> AcousticModel:
+@pytest.fixture(scope="module", params=CELLS)
+def model(request: pytest.FixtureRequest) -> AcousticModel:
     torch.manual_seed(0)
     return AcousticModel(
-        AcousticConfig(channels=8, hidden=24, layers=3, vocabulary=20, outputs_per_step=OUTPUTS_PER_STEP)
+        AcousticConfig(
+            channels=8, hidden=24, layers=3, vocabulary=20, outputs_per_step=OUTPUTS_PER_STEP, cell=request.param
+        )
     ).eval()
 
 
@@ -78,7 +81,8 @@ def test_padding_and_neighbors_do_not_change_an_utterance(model: AcousticModel, 
 
 
 def test_stack_and_unstack_are_inverses(model: AcousticModel) -> None:
-    states = [AcousticState(torch.randn(3, 1, 24), torch.randn(3, 1, 24)) for _ in range(5)]
+    empty = model.initial_state()
+    states = [AcousticState(torch.randn_like(empty.hidden), torch.randn_like(empty.cell)) for _ in range(5)]
     again = AcousticState.stack(states).unstack()
     assert all(
         torch.equal(a.hidden, b.hidden) and torch.equal(a.cell, b.cell) for a, b in zip(states, again, strict=True)
@@ -99,3 +103,27 @@ def test_log_probabilities_sum_to_one(model: AcousticModel, frames: torch.Tensor
         emissions = model(frames, torch.tensor([FRAMES]))
     for log_probs in (emissions.letters, emissions.phones):
         torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:2]))
+
+
+def test_only_lstms_carry_a_cell(model: AcousticModel, frames: torch.Tensor) -> None:
+    shape = ChunkShape(2, 2)
+    with torch.inference_mode():
+        _, state = model.forward_chunk(frames[:, : shape.window_frames], model.initial_state(), shape)
+    assert state.hidden.shape == (3, 1, 24)
+    assert state.cell.shape == (3, 1, 24 if model.config.cell == "lstm" else 0)
+
+
+def test_every_gate_of_a_cell_has_its_rows(model: AcousticModel) -> None:
+    weights = [w for name, w in model.named_parameters() if "_lstm.weight" in name]
+    assert len(weights) == 3 * 2 * 2
+    assert {len(w) for w in weights} == {24 * GATES[model.config.cell]}
+
+
+def test_a_model_without_a_cell_in_its_configuration_is_an_lstm() -> None:
+    layer = AcousticModel(AcousticConfig(channels=2, hidden=4, layers=1)).layers[0]
+    assert isinstance(layer.get_submodule("forward_lstm"), torch.nn.LSTM)
+
+
+def test_an_unknown_cell_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"cell is 'ltsm'; use one of \['lstm', 'gru', 'rnn'\]"):
+        AcousticConfig(cell="ltsm")

@@ -1,4 +1,4 @@
-"""The acoustic model: convolutional 8x subsampling, bidirectional LSTM layers, heads for letters, phones and frames.
+"""The acoustic model: convolutional 8x subsampling, bidirectional layers, heads for letters, phones and frames.
 
 Two ways through the same weights: `forward` sees whole utterances; `forward_chunk` is latency-controlled: the forward
 direction carries its state from chunk to chunk, the backward direction starts anew at the end of chunk + look-ahead
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.acoustic.recurrent import CELLS, BidirectionalLayer
 from models.acoustic.state import LEFT_CONTEXT_FRAMES, RECEPTIVE_FRAMES, STEP_FRAMES, STEP_S, AcousticState, ChunkShape
 
 _STRIDE = 2
@@ -25,7 +26,7 @@ class AcousticConfig:
     """Architecture; stored in the model package.
 
     mel_bins: F. vocabulary: V, letters and the blank. phones: P, phones and the blank. channels: of the convolutions.
-    hidden: H, units of one direction.
+    hidden: H, units of one direction. cell: of the recurrent layers, one of CELLS.
     outputs_per_step: the head speaks for so many equal parts of a step (Vanhoucke et al. 2013, "Multiframe deep neural
     networks"): recurrent layers at 80 ms cost half of those at 40 ms, while characters need 40 ms outputs.
     """
@@ -36,8 +37,13 @@ class AcousticConfig:
     channels: int = 64
     hidden: int = 320
     layers: int = 3
+    cell: str = "lstm"
     outputs_per_step: int = 2
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.cell not in CELLS:
+            raise ValueError(f"cell is {self.cell!r}; use one of {list(CELLS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,52 +86,6 @@ class Subsampling(nn.Module):
         return normed
 
 
-class BiLstmLayer(nn.Module):
-    """One bidirectional layer made of two one-way LSTMs, so that the forward state at a chunk's border is at hand."""
-
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.hidden = hidden
-        self.forward_lstm = nn.LSTM(inputs, hidden, batch_first=True)
-        self.backward_lstm = nn.LSTM(inputs, hidden, batch_first=True)
-        # PyTorch's initial weights make each layer's output smaller than its input; this keeps deep layers awake.
-        self.norm = nn.LayerNorm(2 * hidden)
-        for lstm in (self.forward_lstm, self.backward_lstm):
-            # The forget gate begins open (Jozefowicz et al. 2015).
-            nn.init.ones_(lstm.get_parameter("bias_ih_l0").data[hidden : 2 * hidden])
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """[B, S, D], lengths [B] -> [B, S, 2H]; padding after an utterance's length never reaches its steps."""
-        ahead, _ = self.forward_lstm(x)
-        back, _ = self.backward_lstm(_reverse(x, lengths))
-        normed: Tensor = self.norm(torch.cat([ahead, _reverse(back, lengths)], dim=-1))
-        return normed
-
-    def forward_windows(
-        self, windows: Tensor, lengths: Tensor, chunk_steps: int, state: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """K successive windows (chunk + look-ahead) of each stream: [B, K, W, D] -> [B, K, W, 2H].
-
-        lengths [B, K]: valid steps of each window. state: hidden and cell [1, B, H] before the first chunk; the
-        returned one is after the last chunk. Streaming is K = 1; training takes all windows of an utterance at once.
-        """
-        batch, count, width, _ = windows.shape
-        chunks, states = [], []
-        for k in range(count):
-            chunk, state = self.forward_lstm(windows[:, k, :chunk_steps], state)
-            chunks.append(chunk)
-            states.append(state)
-        ahead = torch.stack(chunks, dim=1)
-        if width > chunk_steps:
-            border = tuple(torch.stack(part, dim=2).flatten(1, 2) for part in zip(*states, strict=True))
-            beyond, _ = self.forward_lstm(windows[:, :, chunk_steps:].flatten(0, 1), border)
-            ahead = torch.cat([ahead, beyond.view(batch, count, width - chunk_steps, self.hidden)], dim=2)
-        flat, flat_lengths = windows.flatten(0, 1), lengths.flatten()
-        back, _ = self.backward_lstm(_reverse(flat, flat_lengths))
-        back = _reverse(back, flat_lengths).view(batch, count, width, self.hidden)
-        return self.norm(torch.cat([ahead, back], dim=-1)), state
-
-
 class AcousticModel(nn.Module):
     """Feature frames -> log probabilities every `output_s`; S steps give S * outputs_per_step outputs."""
 
@@ -134,7 +94,8 @@ class AcousticModel(nn.Module):
         self.config = config
         self.subsampling = Subsampling(config)
         self.layers = nn.ModuleList(
-            BiLstmLayer(config.hidden if i == 0 else 2 * config.hidden, config.hidden) for i in range(config.layers)
+            BidirectionalLayer(config.hidden if i == 0 else 2 * config.hidden, config.hidden, config.cell)
+            for i in range(config.layers)
         )
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * config.hidden, config.outputs_per_step * config.vocabulary)
@@ -195,8 +156,8 @@ class AcousticModel(nn.Module):
 
     def initial_state(self, batch: int = 1) -> AcousticState:
         """The state before the first chunk of `batch` streams."""
-        zeros = self.head.weight.new_zeros(self.config.layers, batch, self.config.hidden)
-        return AcousticState(zeros, zeros)
+        hidden = self.head.weight.new_zeros(self.config.layers, batch, self.config.hidden)
+        return AcousticState(hidden, hidden if self.config.cell == "lstm" else hidden[..., :0])
 
     def _subsample(self, frames: Tensor, frame_lengths: Tensor) -> tuple[Tensor, Tensor]:
         lengths = (frame_lengths + STEP_FRAMES - 1) // STEP_FRAMES
@@ -209,7 +170,7 @@ class AcousticModel(nn.Module):
     ) -> tuple[Tensor, AcousticState]:
         hidden, cell = [], []
         for i, layer in enumerate(self.layers):
-            assert isinstance(layer, BiLstmLayer)
+            assert isinstance(layer, BidirectionalLayer)
             before = (state.hidden[i : i + 1], state.cell[i : i + 1])
             x, (h, c) = layer.forward_windows(self.dropout(x), lengths, chunk_steps, before)
             hidden.append(h)
@@ -220,11 +181,3 @@ class AcousticModel(nn.Module):
         batch, steps, _ = x.shape
         scores: Tensor = head(x).float().view(batch, steps * self.config.outputs_per_step, -1)
         return scores.log_softmax(dim=-1)
-
-
-def _reverse(x: Tensor, lengths: Tensor) -> Tensor:
-    """[B, S, D] with the first lengths[b] steps of each row in reverse order; the padding stays behind them."""
-    steps = torch.arange(x.shape[1], device=x.device)
-    ends = lengths.unsqueeze(1)
-    source = torch.where(steps < ends, ends - 1 - steps, steps)
-    return x.gather(1, source.unsqueeze(-1).expand_as(x))
