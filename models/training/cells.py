@@ -31,6 +31,7 @@ from models.acoustic.state import STEP_S
 from models.training.batches import plan_epoch
 from models.training.gradient_lag import gradient_norms
 from models.training.recipe import read_recipe
+from models.training.run_log import read_rows
 from models.training.train import Trainer
 
 _LAGS = 41
@@ -99,23 +100,22 @@ def _outcome(cell: str, path: Path, data: Path, output: Path) -> Outcome:
     run.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(recipe, data, run, output / "cache", torch.device("cpu"))
     trainer.train(_CHECKPOINT_MINUTES)
-    longest = sorted(range(len(trainer.dev)), key=lambda i: -trainer.dev[i].seconds)[:_UTTERANCES]
-    batch = trainer.dev_batches.make(longest)
+    dev = trainer.corpora.dev
+    longest = sorted(range(len(dev)), key=lambda i: -dev[i].seconds)[:_UTTERANCES]
+    batch = trainer.corpora.dev_batches.make(longest)
     config = trainer.model.config
     torch.manual_seed(trainer.seed)  # as the run began, resumed or not
     before, after = (
         gradient_norms(model, batch.frames, batch.frame_lengths, _LAGS)
         for model in (AcousticModel(config), trainer.averaged)
     )
-    with (run / "log.csv").open(newline="", encoding="utf-8") as file:
-        log = list(csv.DictReader(file))
     seconds = _update_seconds(trainer)
-    return Outcome(cell, config.hidden, weight_count(config), log, before, after, seconds)
+    return Outcome(cell, config.hidden, weight_count(config), read_rows(run), before, after, seconds)
 
 
 def _update_seconds(trainer: Trainer) -> float:
-    seconds = [utterance.seconds for utterance in trainer.utterances]
-    batch = trainer.batches.make(plan_epoch(seconds, trainer.recipe.schedule.batch_seconds, seed=0)[0])
+    seconds = [utterance.seconds for utterance in trainer.corpora.train]
+    batch = trainer.corpora.batches.make(plan_epoch(seconds, trainer.recipe.schedule.batch_seconds, seed=0)[0])
     begun = time.process_time()
     for _ in range(_TIMED_UPDATES):
         trainer.forward(batch, None, 1.0).backward()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import safetensors.torch
-import torch
 import typer
 
 from models.acoustic.model import AcousticConfig
@@ -29,6 +28,7 @@ from models.package import (
     write_config,
 )
 from models.recognizer import Recognizer
+from models.training.checkpoint import read_checkpoint
 from models.training.pronunciations import PRONUNCIATIONS, read_pronunciations, write_pronunciations
 from models.training.spelling import learn_rules
 
@@ -48,7 +48,7 @@ def export(
 ) -> None:
     """Write a package from averaged weights (float16), then load it as the server would."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    checkpoint = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    checkpoint = read_checkpoint(run)
     output.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.half().contiguous() for name, tensor in checkpoint["averaged"].items()}
     safetensors.torch.save_file(weights, output / WEIGHTS)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.features import FeatureConfig
 from models.package import UNITS, WEIGHTS, is_package, open_package
+from models.training.checkpoint import read_checkpoint
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,13 @@ class Start:
         """A number that other weights have not."""
         return zlib.crc32(b"".join(self.weights[name].cpu().numpy().tobytes() for name in sorted(self.weights)))
 
+    def load_into(self, model: nn.Module) -> None:
+        """The weights whose sizes fit replace the model's own; another vocabulary, say, leaves its head as it is."""
+        own = model.state_dict()
+        fitting = {name: tensor for name, tensor in self.weights.items() if tensor.shape == own[name].shape}
+        model.load_state_dict({**own, **fitting})
+        log.info("beginning with the weights of %d of %d tensors", len(fitting), len(own))
+
 
 def read_start(folder: Path) -> Start:
     """Reads a run's last checkpoint, or a package. Raises PackageError for a damaged package."""
@@ -39,11 +49,10 @@ def read_start(folder: Path) -> Start:
         weights = {n: w.float() for n, w in safetensors.torch.load_file(package.path(WEIGHTS)).items()}
         config = package.config
         return Start(weights, package.path(UNITS), config.phones, config.features)
-    checkpoint = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
-    features = FeatureConfig(**checkpoint["features"])
+    checkpoint = read_checkpoint(folder)
     return Start(
         weights=checkpoint["averaged"],
         units=folder / UNITS,
         phones=tuple(checkpoint["phones"]),
-        features=features,
+        features=FeatureConfig(**checkpoint["features"]),
     )
