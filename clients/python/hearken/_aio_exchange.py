@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import aclosing, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -63,8 +63,9 @@ class AsyncExchange:
         try:
             while True:
                 try:
-                    async with aclosing(self._attempt()) as responses:
-                        async for response in responses:
+                    async with self._attempt() as call:
+                        async for response in call:
+                            self._resumption.accept(response)
                             yield response
                     return
                 except HearkenError as error:
@@ -85,16 +86,16 @@ class AsyncExchange:
             if self._reader is not None:
                 await _end(self._reader)
 
-    async def _attempt(self) -> AsyncGenerator[pb.StreamingRecognizeResponse, None]:
+    @asynccontextmanager
+    async def _attempt(self) -> AsyncGenerator[Any, None]:
+        """A call that is sent the audio. Raises HearkenError, and what the audio raises."""
         timeout_s = self._resumption.begin()
         call = self._stub().StreamingRecognize(timeout=timeout_s, metadata=self._connection.call_metadata())
         self._call = call
         ending = _Ending(call)
         sender = asyncio.create_task(self._send(call))
         try:
-            async for response in call:
-                self._resumption.accept(response)
-                yield response
+            yield call
         except grpc.RpcError as error:
             await ending.settle()
             if ending.code() is not grpc.StatusCode.OK:

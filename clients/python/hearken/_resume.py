@@ -55,9 +55,12 @@ class Resumption:
 
     def accept(self, response: pb.StreamingRecognizeResponse) -> None:
         """Makes a response of this connection one of the whole stream, in place."""
-        response.model = self._model = response.model or self._model
-        response.stream_id = self._stream_id = response.stream_id or self._stream_id
-        self._shift(response)
+        if response.model:
+            self._model, self._stream_id = response.model, response.stream_id
+        else:  # only the first response of a connection says it
+            response.model, response.stream_id = self._model, self._stream_id
+        if self._shift_s or self._shift_utterances:
+            self._shift(response)
         if self._is_behind:
             self._catch_up(response)
         if response.HasField("clock"):
@@ -100,8 +103,6 @@ class Resumption:
 
     def _shift(self, response: pb.StreamingRecognizeResponse) -> None:
         """Moves all times and utterance numbers from this connection's to the whole stream's."""
-        if not (self._shift_s or self._shift_utterances):
-            return
         if response.HasField("clock"):
             response.clock.received_s += self._shift_s
             response.clock.recognized_s += self._shift_s

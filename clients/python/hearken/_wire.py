@@ -188,7 +188,7 @@ def _endpointing_config(options: Options) -> pb.EndpointingConfig | None:
 
 def _result(result: pb.Result, clock: AudioClock | None, model: str, stream_id: str) -> Result:
     return Result(
-        alternatives=tuple(_alternative(alternative) for alternative in result.alternatives),
+        alternatives=tuple([_alternative(alternative) for alternative in result.alternatives]),
         is_final=result.is_final,
         start_s=result.start_s,
         end_s=result.end_s,
@@ -207,5 +207,5 @@ def _alternative(alternative: pb.Alternative) -> Alternative:
     return Alternative(
         transcript=alternative.transcript,
         confidence=alternative.confidence or None,  # on the wire 0 means: not estimated
-        words=tuple(Word(word.word, word.start_s, word.end_s, word.confidence or None) for word in alternative.words),
+        words=tuple([Word(word.word, word.start_s, word.end_s, word.confidence or None) for word in alternative.words]),
     )
