@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from models.errors import InvalidOptions
 from models.types import PhraseHint
 
-DEFAULT_BOOST = 5.0  # tuned on rare names, see docs/experiments.md
+DEFAULT_BOOST = 3.0  # tuned on rare names, see docs/experiments.md
 MAX_BOOST = 20.0
 MAX_PHRASES = 1000
 MAX_PHRASE_CHARACTERS = 100
