@@ -1,22 +1,25 @@
 """What the Python library costs: its CPU beside that of the bare stubs, its packages, the time to import it.
 
 `python tests/benchmarks/sdk.py`. The server is the real one around a recognizer that only counts, so that the clients
-are all that is measured; each measurement is a process of its own, and both ways alternate.
+are all that is measured. Both ways take turns in one process, so that what else the machine does falls on both; what
+counts is the ratio of each such pair.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import venv
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import grpc
 import typer
@@ -31,6 +34,7 @@ PACKET_S = 0.1
 PACKET_BYTES = int(2 * RATE_HZ * PACKET_S)
 STREAMS = 20
 WARM_UP_S = 2.0
+RESAMPLINGS = 2000
 # Callers did not begin at the same instant: the packets of all streams are spread over the time of one.
 _APART_S = PACKET_S / STREAMS
 # A word each quarter of a second, an utterance each 3 s.
@@ -73,30 +77,35 @@ def texts_in(response: pb.StreamingRecognizeResponse) -> int:
     return sum(1 for result in response.results if result.alternatives and result.alternatives[0].transcript)
 
 
-def stubs(server: str, seconds: float) -> Callable[[int], int]:
-    """One stream by the generated stubs; gives how many results came."""
-    stub = SpeechStub(grpc.insecure_channel(server))
+def stubs(server: str, seconds: float) -> int:
+    """All streams by the generated stubs; gives how many results came."""
 
     def requests(stream: int) -> Iterator[pb.StreamingRecognizeRequest]:
         yield _CONFIG
         for audio in spoken(seconds, stream):
             yield pb.StreamingRecognizeRequest(audio=audio)
 
-    return lambda stream: sum(texts_in(response) for response in stub.StreamingRecognize(requests(stream)))
+    with grpc.insecure_channel(server) as channel, ThreadPoolExecutor(STREAMS) as threads:
+        stub = SpeechStub(channel)
+
+        def one(stream: int) -> int:
+            return sum(texts_in(response) for response in stub.StreamingRecognize(requests(stream)))
+
+        return sum(threads.map(one, range(STREAMS)))
 
 
-def library(server: str, seconds: float) -> Callable[[int], int]:
-    """One stream by the library."""
-    client = Client(server)
+def library(server: str, seconds: float) -> int:
+    """All streams by the library."""
+    with Client(server) as client, ThreadPoolExecutor(STREAMS) as threads:
 
-    def one(stream: int) -> int:
-        return sum(1 for result in client.stream(spoken(seconds, stream), sample_rate_hz=RATE_HZ) if result.text)
+        def one(stream: int) -> int:
+            return sum(1 for result in client.stream(spoken(seconds, stream), sample_rate_hz=RATE_HZ) if result.text)
 
-    return one
+        return sum(threads.map(one, range(STREAMS)))
 
 
 async def stubs_async(server: str, seconds: float) -> int:
-    """All streams by the generated stubs."""
+    """All streams by the generated stubs, with asyncio."""
 
     async def requests(stream: int) -> AsyncIterator[pb.StreamingRecognizeRequest]:
         yield _CONFIG
@@ -113,7 +122,7 @@ async def stubs_async(server: str, seconds: float) -> int:
 
 
 async def library_async(server: str, seconds: float) -> int:
-    """All streams by the library."""
+    """All streams by the library, with asyncio."""
     async with AsyncClient(server) as client:
 
         async def one(stream: int) -> int:
@@ -123,35 +132,51 @@ async def library_async(server: str, seconds: float) -> int:
         return sum(await asyncio.gather(*map(one, range(STREAMS))))
 
 
-def _in_threads(way: Callable[[str, float], Callable[[int], int]]) -> Callable[[str, float], int]:
-    def all_streams(server: str, seconds: float) -> int:
-        stream = way(server, seconds)
-        with ThreadPoolExecutor(STREAMS) as threads:
-            return sum(threads.map(stream, range(STREAMS)))
-
-    return all_streams
-
-
-WAYS: dict[str, Callable[[str, float], int]] = {
-    "stubs": _in_threads(stubs),
-    "library": _in_threads(library),
-    "stubs, asyncio": lambda server, seconds: asyncio.run(stubs_async(server, seconds)),
-    "library, asyncio": lambda server, seconds: asyncio.run(library_async(server, seconds)),
+# The stubs and the library, of each kind.
+Way: TypeAlias = Callable[[str, float], int]
+WAYS: dict[str, tuple[Way, Way]] = {
+    "Client": (stubs, library),
+    "AsyncClient": (
+        lambda server, seconds: asyncio.run(stubs_async(server, seconds)),
+        lambda server, seconds: asyncio.run(library_async(server, seconds)),
+    ),
 }
 
 
-def cpu_s(way: str, server: str, seconds: float) -> float:
-    """CPU time of this process for all streams, after a warm-up."""
-    WAYS[way](server, WARM_UP_S)
+def cpu_s(way: Way, server: str, seconds: float) -> float:
+    """CPU time of this process for all streams, from making the connection to closing it."""
     before_s = time.process_time()
-    results = WAYS[way](server, seconds)
+    results = way(server, seconds)
     assert results >= STREAMS * seconds, f"only {results} results"
     return time.process_time() - before_s
 
 
-def _measured(way: str, server: str, seconds: float) -> float:
-    command = [sys.executable, __file__, "--way", way, "--server", server, "--seconds", str(seconds)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+@dataclass(frozen=True)
+class Pair:
+    """CPU time of one way right after the other."""
+
+    stubs_s: float
+    library_s: float
+
+    @property
+    def ratio(self) -> float:
+        return self.library_s / self.stubs_s
+
+
+def measured(kind: str, server: str, seconds: float, *, library_first: bool) -> Pair:
+    """One pair."""
+    stubs_way, library_way = WAYS[kind]
+    if library_first:
+        library_s = cpu_s(library_way, server, seconds)
+        return Pair(cpu_s(stubs_way, server, seconds), library_s)
+    return Pair(cpu_s(stubs_way, server, seconds), cpu_s(library_way, server, seconds))
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Where the median would lie in 95 of 100 repetitions, by resampling."""
+    chance = random.Random(0)
+    medians = sorted(statistics.median(chance.choices(values, k=len(values))) for _ in range(RESAMPLINGS))
+    return medians[round(0.025 * RESAMPLINGS)], medians[round(0.975 * RESAMPLINGS)]
 
 
 def print_packages_and_import() -> None:
@@ -176,28 +201,25 @@ def _output(command: list[str]) -> str:
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="of audio in each stream")] = 20.0,
-    rounds: Annotated[int, typer.Option(help="measurements of each way")] = 5,
-    way: Annotated[str, typer.Option(hidden=True)] = "",
-    server: Annotated[str, typer.Option(hidden=True)] = "",
+    seconds: Annotated[float, typer.Option(help="of audio in each stream")] = 5.0,
+    rounds: Annotated[int, typer.Option(help="pairs of each kind")] = 16,
 ) -> None:
     """The library beside the stubs: CPU for 20 streams in real time, packages, import."""
-    if way:
-        print(cpu_s(way, server, seconds))
-        return
     print_packages_and_import()
+    pairs: dict[str, list[Pair]] = {kind: [] for kind in WAYS}
     with running_server(program=("tests/service/fake_server.py",)) as running:
-        took: dict[str, list[float]] = {name: [] for name in WAYS}
-        for _ in range(rounds):
-            for name in WAYS:
-                took[name].append(_measured(name, running.address, seconds))
-    for name, times_s in took.items():
-        per_stream_ms = 1000 * statistics.median(times_s) / STREAMS / seconds
-        each = ", ".join(f"{taken_s:.2f}" for taken_s in times_s)
-        print(f"{name}: {per_stream_ms:.2f} ms of CPU a second of each stream ({each} s)")
-    for kind in ("", ", asyncio"):
-        ratio = statistics.median(took["library" + kind]) / statistics.median(took["stubs" + kind])
-        print(f"library / stubs{kind}: {ratio:.3f}")
+        for kind in WAYS:
+            measured(kind, running.address, WARM_UP_S, library_first=False)
+        for number in range(rounds):
+            for kind in WAYS:
+                pairs[kind].append(measured(kind, running.address, seconds, library_first=number % 2 == 1))
+    for kind, of_kind in pairs.items():
+        stubs_ms = 1000 * statistics.median(pair.stubs_s for pair in of_kind) / STREAMS / seconds
+        library_ms = 1000 * statistics.median(pair.library_s for pair in of_kind) / STREAMS / seconds
+        ratios = [pair.ratio for pair in of_kind]
+        low, high = interval(ratios)
+        print(f"{kind}: {library_ms:.2f} ms of CPU for a second of a stream, bare stubs {stubs_ms:.2f} ms")
+        print(f"  ratio {statistics.median(ratios):.3f}, 95 % interval {low:.3f} to {high:.3f}, {rounds} pairs")
 
 
 if __name__ == "__main__":
