@@ -57,7 +57,7 @@ class Exchange:
                         raise self._feed.failure from None
                     if self._closed.is_set():
                         raise
-                    with self._feed.changed:
+                    with self._feed.lock:
                         delay_s = self._resumption.delay_s(error)
                         if self._resumption.is_complete:
                             return
@@ -66,21 +66,22 @@ class Exchange:
 
     def _attempt(self) -> Generator[pb.StreamingRecognizeResponse, None, None]:
         sender: Future[Any] = Future()
-        with self._feed.changed:
+        with self._feed.lock:
             timeout_s = self._resumption.begin()
-            requests = self._feed.requests(self._config, sender)
+            self._feed.call = sender
+        requests = self._feed.requests(self._config, sender)
         call = self._stub.StreamingRecognize(requests, timeout=timeout_s, metadata=self._connection.call_metadata())
         sender.set_result(call)
         try:
             for response in call:
-                with self._feed.changed:
+                with self._feed.lock:
                     self._resumption.accept(response)
                 yield response
         except grpc.RpcError as error:
             raise error_of(error, self._connection.server) from error
         finally:
             call.cancel()
-            self._feed.stop_sending()
+            self._feed.call = None
 
 
 class _Feed:
@@ -92,110 +93,89 @@ class _Feed:
     """
 
     def __init__(self, audio: Iterable[AudioChunk], replay: ReplayBuffer) -> None:
-        self._audio = audio
-        self._chunks: Iterator[AudioChunk] | None = None
+        self._pieces = _pieces_of(audio)
         self._replay = replay
-        self._call: Future[Any] | None = None
-        self._is_left = False
-        self._is_reading = False
-        self._is_relieved = False
-        self._idle_since_s = time.monotonic()
-        self.changed = threading.Condition()
-        """Held whenever the buffer is touched."""
+        self._reading = threading.Lock()  # of the one that reads
+        self._relief = threading.Event()  # set if the thread of ours is not to read on
+        self._is_idle = False
+        self.lock = threading.Lock()
+        """Held whenever the buffer is changed; not while anything waits."""
+        self.call: Future[Any] | None = None
+        """The one that is fed."""
         self.failure: Exception | None = None
         """What the audio has raised."""
 
-    def requests(self, config: pb.StreamingRecognizeRequest, call: Future[Any]) -> Iterator[Any]:
-        """The messages for a call, which is the one to be fed from now on."""
-        self._call = call
-        return self._requests(config, call)
-
-    def stop_sending(self) -> None:
-        """The call is over."""
-        with self.changed:
-            self._call = None
-            self.changed.notify_all()
+    def requests(
+        self, config: pb.StreamingRecognizeRequest, call: Future[Any]
+    ) -> Iterator[pb.StreamingRecognizeRequest]:
+        """The messages for a call, until another one is fed."""
+        yield config
+        while True:
+            if self._reading.acquire(blocking=False):
+                if not self._replay.has_unsent:
+                    self._read()
+                self._reading.release()
+            elif not self._replay.has_unsent:
+                self._relieve()
+            with self.lock:
+                if self.call is not call:
+                    return
+                if self.failure is not None:
+                    break
+                self._is_idle = False
+                audio, is_last = self._replay.take(), self._replay.is_finished
+            if audio:
+                yield _wire.audio_request(audio)
+            elif is_last:
+                return
+        call.result().cancel()
 
     def keep_up(self) -> None:
-        """Begins to read in a thread of its own if nobody has read for a while."""
-        with self.changed:
-            if self._is_reading or self._is_left or self._replay.is_finished or self.failure is not None:
-                return
-            if time.monotonic() - self._idle_since_s < PACE_S:
-                return
-            self._is_reading, self._is_relieved = True, False
-        threading.Thread(target=self._read, args=(None,), name="hearken-audio", daemon=True).start()
+        """Begins to read in a thread of its own if nothing was read or sent since the last call of this."""
+        is_over = self._replay.is_finished or self.failure is not None
+        if self._is_idle and not is_over and self._reading.acquire(blocking=False):
+            self._relief.clear()
+            threading.Thread(target=self._read_on, name="hearken-audio", daemon=True).start()
+        self._is_idle = True
 
     def __enter__(self) -> None:
         _WATCH.add(self)
 
     def __exit__(self, *_: object) -> None:
         _WATCH.remove(self)
-        with self.changed:
-            self._is_left = True
-            self.changed.notify_all()
+        self._relief.set()
 
-    def _requests(
-        self, config: pb.StreamingRecognizeRequest, call: Future[Any]
-    ) -> Iterator[pb.StreamingRecognizeRequest]:
-        yield config
-        while (audio := self._next_audio(call)) is not None:
-            yield _wire.audio_request(audio)
+    def _relieve(self) -> None:
+        """Waits until the other one that reads does so no more, or for a moment."""
+        self._relief.set()
+        if self._reading.acquire(timeout=PACE_S):
+            self._reading.release()
 
-    def _next_audio(self, call: Future[Any]) -> bytes | None:
-        """What is to be sent next by this call; None: nothing any more."""
-        while True:
-            with self.changed:
-                while self._call is call and self.failure is None and not self._replay.has_unsent and self._is_reading:
-                    self._is_relieved = True
-                    self.changed.wait()
-                if self._call is not call:
-                    return None
-                if self.failure is not None:
-                    call.result().cancel()
-                    return None
-                if self._replay.has_unsent:
-                    self._idle_since_s = time.monotonic()
-                    self.changed.notify_all()
-                    return self._replay.take()
-                if self._replay.is_finished:
-                    return None
-                self._is_reading, self._is_relieved = True, False
-            self._read(call)
+    def _read_on(self) -> None:
+        """Reads until relieved."""
+        while not self._relief.is_set() and self._read():
+            while not (self._replay.wants_more or self._relief.wait(PACE_S)):
+                pass
+        self._reading.release()
 
-    def _read(self, call: Future[Any] | None) -> None:
-        """Reads until there is something to send for this call, or another one wants to read, or the end."""
+    def _read(self) -> bool:
+        """Whether there was another piece."""
         try:
-            while self._read_chunk():
-                with self.changed:
-                    while not (self._is_left or self._is_relieved or self._is_at_work(call) or self._replay.wants_more):
-                        self.changed.wait(PACE_S)
-                    if self._is_left or self._is_relieved or self._is_at_work(call):
-                        return
+            audio = next(self._pieces, None)
         except Exception as error:
             self.failure = error
-        finally:
-            with self.changed:
-                self._is_reading = False
-                self._idle_since_s = time.monotonic()
-                self.changed.notify_all()
-
-    def _is_at_work(self, call: Future[Any] | None) -> bool:
-        return call is not None and self._call is call
-
-    def _read_chunk(self) -> bool:
-        """Whether there was more."""
-        if self._chunks is None:
-            self._chunks = iter(self._audio)
-        for chunk in self._chunks:
-            audio = chunk_bytes(chunk)
-            with self.changed:
+            return False
+        with self.lock:
+            if audio is None:
+                self._replay.finish()
+            else:
                 self._replay.append(audio)
-                self.changed.notify_all()
-            return True
-        with self.changed:
-            self._replay.finish()
-        return False
+        return audio is not None
+
+
+def _pieces_of(audio: Iterable[AudioChunk]) -> Iterator[bytes]:
+    for chunk in audio:
+        yield chunk_bytes(chunk)
 
 
 class _Watch:
@@ -222,13 +202,12 @@ class _Watch:
     def _run(self) -> None:
         while True:
             time.sleep(PACE_S)
-            with self._lock:
-                feeds = list(self._feeds)
-                self._is_running = bool(feeds)
-            if not feeds:
-                return
-            for feed in feeds:
-                feed.keep_up()
+            with self._lock:  # so that a stream that was removed is not begun to be read
+                for feed in self._feeds:
+                    feed.keep_up()
+                self._is_running = bool(self._feeds)
+                if not self._is_running:
+                    return
 
 
 _WATCH = _Watch()

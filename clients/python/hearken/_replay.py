@@ -107,7 +107,9 @@ class ReplayBuffer:
         self.is_finished = True
 
     def take(self) -> bytes:
-        """The next message to be sent."""
+        """The next message to be sent; empty if there is none."""
+        if not self._unsent:
+            return b""
         audio = self._unsent.popleft()
         if self._unsent:
             audio = self._joined(audio)

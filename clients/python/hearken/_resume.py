@@ -30,6 +30,8 @@ class Resumption:
         self._reconnects = reconnect is not None
         self._ends_with_utterance = config.endpointing.single_utterance
         self._has_ended = False
+        self._is_resumed = False
+        self._is_behind = False
         self._shift_s = 0.0
         # Of each channel_tag; those that are not recognized separately have the tag 0.
         self._next_utterance: defaultdict[int, int] = defaultdict(int)
@@ -37,7 +39,6 @@ class Resumption:
         self._ended_s: defaultdict[int, float] = defaultdict(float)
         self._last_event: dict[int, pb.SpeechEvent] = {}
         self._received_s = self._recognized_s = 0.0
-        self._is_behind = False
         self._model = self._stream_id = ""
 
     @property
@@ -59,20 +60,15 @@ class Resumption:
             self._model, self._stream_id = response.model, response.stream_id
         else:  # only the first response of a connection says it
             response.model, response.stream_id = self._model, self._stream_id
-        if self._shift_s or self._shift_utterances:
-            self._shift(response)
-        if self._is_behind:
-            self._catch_up(response)
+        if self._is_resumed:
+            self._fit(response)
         if response.HasField("clock"):
             clock = response.clock
-            self._received_s = clock.received_s = max(self._received_s, clock.received_s)
-            self._recognized_s = clock.recognized_s = max(self._recognized_s, clock.recognized_s)
+            self._received_s, self._recognized_s = clock.received_s, clock.recognized_s
         if response.HasField("event"):
             self._accept_event(response)
-        for result in response.results:
+        for result in response.results[:]:  # as in `_wire.results_of`
             self._attempts.went_on()
-            # Where this channel was ahead of others, it was sent silence until here.
-            result.start_s = max(result.start_s, self._ended_s[result.channel_tag])
             if result.is_final:
                 self._ended_s[result.channel_tag] = result.end_s
                 self._next_utterance[result.channel_tag] = result.utterance + 1
@@ -91,8 +87,20 @@ class Resumption:
             lost = ConnectionFailed(f"{error}; the stream could not go on, because {reason}")
             lost.status = error.status
             raise lost from error
-        self._is_behind = True
+        self._is_resumed = self._is_behind = True
         return delay_s
+
+    def _fit(self, response: pb.StreamingRecognizeResponse) -> None:
+        """Makes a response of a further connection one that follows those of the connections before it."""
+        self._shift(response)
+        if self._is_behind:
+            self._catch_up(response)
+        if response.HasField("clock"):
+            response.clock.received_s = max(self._received_s, response.clock.received_s)
+            response.clock.recognized_s = max(self._recognized_s, response.clock.recognized_s)
+        for result in response.results:
+            # Where this channel was ahead of others, it was sent silence until here.
+            result.start_s = max(result.start_s, self._ended_s[result.channel_tag])
 
     def _catch_up(self, response: pb.StreamingRecognizeResponse) -> None:
         """Takes out interim text that was shown before the connection was lost."""
