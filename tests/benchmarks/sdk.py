@@ -208,7 +208,7 @@ def _output(command: list[str]) -> str:
 
 def main(
     seconds: Annotated[float, typer.Option(help="that are measured at a time")] = 4.0,
-    rounds: Annotated[int, typer.Option(help="pairs of each kind")] = 16,
+    rounds: Annotated[int, typer.Option(help="pairs of each kind")] = 18,
 ) -> None:
     """The library beside the stubs: CPU for 20 streams in real time, packages, import."""
     print_packages_and_import()

@@ -64,7 +64,8 @@ class Resumption:
             self._fit(response)
         if response.HasField("clock"):
             clock = response.clock
-            self._received_s, self._recognized_s = clock.received_s, clock.recognized_s
+            self._received_s = clock.received_s = max(self._received_s, clock.received_s)
+            self._recognized_s = clock.recognized_s = max(self._recognized_s, clock.recognized_s)
         if response.HasField("event"):
             self._accept_event(response)
         for result in response.results[:]:  # as in `_wire.results_of`
@@ -95,9 +96,6 @@ class Resumption:
         self._shift(response)
         if self._is_behind:
             self._catch_up(response)
-        if response.HasField("clock"):
-            response.clock.received_s = max(self._received_s, response.clock.received_s)
-            response.clock.recognized_s = max(self._recognized_s, response.clock.recognized_s)
         for result in response.results:
             # Where this channel was ahead of others, it was sent silence until here.
             result.start_s = max(result.start_s, self._ended_s[result.channel_tag])
