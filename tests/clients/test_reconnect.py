@@ -374,6 +374,7 @@ def test_unsent_audio_is_never_dropped() -> None:
     assert replay.can_rewind
     assert len(replay.take()) == 15_000
     assert not replay.can_rewind
+    assert replay.take() == b""
 
 
 def test_pauses_grow_and_begin_anew_when_the_stream_went_on_or_the_connection_held() -> None:
