@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +10,7 @@ import torch
 
 from models.errors import DeviceError, DeviceLost, OutOfMemory
 from models.missing_gpu import missing_piece
+from models.threads import thread_count
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +50,18 @@ def device_of_worker(name: str, worker: int) -> str:
 
 
 def use_threads(count: int) -> None:
-    """Sets the CPU threads of one operation. 0: half of the cores of this process; the service has the rest."""
-    torch.set_num_threads(count or max(1, len(os.sched_getaffinity(0)) // 2))
+    """Sets the CPU threads of one operation in the calling thread; 0 as `thread_count` says."""
+    torch.set_num_threads(thread_count(count))
 
 
-def computes_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 by itself, nearly twice as fast as float32, and not by emulation."""
+def computation_type(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies it by itself, nearly twice as fast as float32, and not by emulation."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+        is_able = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = torch.cpu.get_capabilities()
+        is_able = able.get("avx512_bf16") or able.get("amx_bf16")
+    return torch.bfloat16 if is_able else torch.float32
 
 
 @contextmanager

@@ -51,15 +51,16 @@ class DecodingConfig:
     """Beam search with the word language model, tuned on the development set.
 
     beam_size: hypotheses kept. beam_threshold: log-score distance to the best at which one is dropped.
-    beam_tokens: symbols tried at each step. word_bonus: added for each word. blank_penalty: taken from the blank's log
-    probabilities, which CTC makes larger than they should be. word_confidence_, stability_: scale and
-    offset of the logistic functions that make probabilities of mean log probabilities: of a word's phones that it is
-    right, and of interim letters that the final text has their words.
+    beam_tokens: symbols tried at each output, at most. least_log_prob: of a symbol to be tried. word_bonus: added for
+    each word. blank_penalty: taken from the blank's log probabilities, which CTC makes larger than they should be.
+    word_confidence_, stability_: scale and offset of the logistic functions that make probabilities of mean log
+    probabilities: of a word's phones that it is right, and of interim words that the final text has them.
     """
 
     beam_size: int = 100
     beam_threshold: float = 20.0
     beam_tokens: int = 24
+    least_log_prob: float = -100.0
     language_model_weight: float = 1.5
     word_bonus: float = 0.0
     blank_penalty: float = 0.0

@@ -22,7 +22,7 @@ from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
 from models.decoding.pool import DecoderPool
-from models.device import computes_bfloat16, failures_of, held_memory_bytes, open_device, release_memory, use_threads
+from models.device import computation_type, failures_of, held_memory_bytes, open_device, release_memory, use_threads
 from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
 from models.final_pass import final_pass_of
@@ -40,14 +40,14 @@ class Recognizer:
         """decoder_processes: for beam searches; 0: in the calling thread."""
         self._package = package
         self._device = device
-        self._model = load_model(package, device)
+        self._type = computation_type(device)
+        self._model = load_model(package, device).to(self._type)
         self._log_mel = LogMel(package.config.features)
         pool = DecoderPool(package.folder, decoder_processes) if decoder_processes else None
         self._search = BeamDecoder(package)
         self._decoder: BeamDecoder | DecoderPool = pool or self._search
         self._initial_state = self._model.initial_state()
-        self._reduced = computes_bfloat16(device)  # for interim results; final ones are float32 everywhere
-        log.info("interim results on %s are computed in %s", device, "bfloat16" if self._reduced else "float32")
+        log.info("the model is computed on %s in %s", device, self._type)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", *, threads: int = 0, decoder_processes: int = 0) -> Recognizer:
@@ -177,11 +177,10 @@ class Recognizer:
             by_shape[job.shape].append((number, job))
         done = {}
         for shape, group in by_shape.items():
-            windows = torch.stack([job.window for _, job in group]).to(self._device)
             state = AcousticState.stack([job.state for _, job in group])
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._reduced):
-                log_probs, after = self._model.forward_chunk(windows, state, shape)
-            for (number, _), own, own_state in zip(group, log_probs.cpu(), after.float().unstack(), strict=True):
+            windows = self._input(torch.stack([job.window for _, job in group]))
+            log_probs, after = self._model.forward_chunk(windows, state, shape)
+            for (number, _), own, own_state in zip(group, log_probs.cpu(), after.unstack(), strict=True):
                 done[number] = (own, own_state)
         return done
 
@@ -201,8 +200,11 @@ class Recognizer:
     def _whole_pass(self, frames: Tensor) -> Tensor:
         """[T, F] frames of one utterance -> [outputs, P] log probabilities of phones on the CPU."""
         lengths = torch.tensor([len(frames)], device=self._device)
-        emissions: Emissions = self._model(frames.unsqueeze(0).to(self._device), lengths)
+        emissions: Emissions = self._model(self._input(frames.unsqueeze(0)), lengths)
         return emissions.phones[0].cpu()
+
+    def _input(self, frames: Tensor) -> Tensor:
+        return frames.to(self._device, self._type)
 
     def _self_test(self) -> None:
         wanted = self._package.config.self_test_text

@@ -21,6 +21,8 @@ from grpc_reflection.v1alpha import reflection
 
 from hearken.v1 import speech_pb2, speech_pb2_grpc
 from models.errors import DeviceError, PackageError
+from models.garbage import settle
+from models.threads import limit_threads
 from service.background import in_background
 from service.engine import Recognizer
 from service.errors import Draining, StartError
@@ -73,6 +75,7 @@ Load = Callable[[Settings], Recognizer[Any]]
 
 def load_recognizer(settings: Settings) -> Recognizer[Any]:
     """The model that the settings name, self-test passed. Raises PackageError and DeviceError. Takes seconds."""
+    limit_threads(settings.threads)
     from models.package import find_package
     from models.recognizer import Recognizer as TrainedRecognizer
 
@@ -220,6 +223,7 @@ class Server:
             for hosted in models:
                 hosted.close()
             raise
+        await in_background(settle)
         for hosted in models:
             logger.info("model %s serves on %s", hosted.recognizer.name, hosted.recognizer.device)
 

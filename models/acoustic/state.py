@@ -74,10 +74,6 @@ class AcousticState:
             torch.cat([s.cell for s in states], dim=1),
         )
 
-    def float(self) -> AcousticState:
-        """The same in float32, whatever the model computed in."""
-        return AcousticState(self.hidden.float(), self.cell.float())
-
     def unstack(self) -> list[AcousticState]:
         """One state of B = 1 for each stream; the inverse of `stack`. Copies, so that no stream holds its batch."""
         return [

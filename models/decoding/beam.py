@@ -28,6 +28,7 @@ from models.vocabulary import BLANK
 # flashlight wants a symbol for the silence between words. Phones have none: it is a last column that never wins. (Were
 # it the blank, each hypothesis would stand in the beam twice with the same score, and chance would choose among them.)
 _NEVER = -1e9
+_ALWAYS = 1e9
 # flashlight keeps so many words of one pronunciation; the lexicon has the most frequent first.
 _MAX_HOMOPHONES = 6
 _IMPOSSIBLE = float("-inf")
@@ -57,11 +58,21 @@ class _Search:
     reader: PathReader
 
     def emissions(self, log_probs: Tensor) -> Tensor:
-        """[outputs, P] -> [outputs, P + 1], and the phrases' columns; contiguous: what flashlight searches in."""
+        """[outputs, P] -> [outputs, P + 1 + more], contiguous: what flashlight searches in.
+
+        More are the phrases' columns, and one for each symbol that flashlight tries at an output. It tries as many
+        everywhere, though mostly two or three are probable, and asks the language model about each word that ends with
+        one. So where few are probable, columns that no word contains come first and take the others' places.
+        """
         emissions = F.pad(log_probs, (0, 1), value=_NEVER)
         emissions[:, BLANK] -= self.tuning.blank_penalty
         hinted = self.reader.hinted
-        return emissions if hinted is None else torch.cat([emissions, hinted.columns(log_probs)], dim=1)
+        if hinted is not None:
+            emissions = torch.cat([emissions, hinted.columns(log_probs)], dim=1)
+        places = self.tuning.beam_tokens
+        probable = (emissions[:, 1:] >= self.tuning.least_log_prob).sum(dim=1, keepdim=True)
+        is_taken = torch.arange(places) < places - (1 + probable)  # one is the blank's
+        return torch.cat([emissions, torch.where(is_taken, _ALWAYS, _NEVER)], dim=1)
 
 
 class BeamDecoder:
@@ -145,9 +156,13 @@ class BeamDecoder:
             return _Search(self._decoder(tuning, self._trie), tuning, reader)
         hinted = self._hinted(SearchWeights(tuning.language_model_weight, tuning.word_bonus), hints)
         reader = PathReader(self._words, (*phones, *hinted.phones.tolist()), self._silence, hinted)
-        # Phrases run ahead of everything else by their bonus until it turns out that they are not said.
-        tuning = replace(tuning, beam_threshold=tuning.beam_threshold + hinted.largest_bonus)
-        return _Search(self._decoder(tuning, hinted.trie, more_symbols=len(hinted.phones)), tuning, reader)
+        tuning = replace(
+            tuning,
+            # Phrases run ahead of everything else by their bonus until it turns out that they are not said.
+            beam_threshold=tuning.beam_threshold + hinted.largest_bonus,
+            beam_tokens=tuning.beam_tokens + len(hinted.phones),
+        )
+        return _Search(self._decoder(tuning, hinted.trie), tuning, reader)
 
     def _new_hinted(self, weights: SearchWeights, hints: tuple[Phrase, ...]) -> HintedLexicon:
         first_column = self._silence + 1
@@ -155,10 +170,10 @@ class BeamDecoder:
             self._trie, hints, self.pronounce, self._words, weights, first_column=first_column, root=self._silence
         )
 
-    def _decoder(self, tuning: DecodingConfig, trie: Trie, more_symbols: int = 0) -> LexiconDecoder:
+    def _decoder(self, tuning: DecodingConfig, trie: Trie) -> LexiconDecoder:
         options = LexiconDecoderOptions(
             beam_size=tuning.beam_size,
-            beam_size_token=tuning.beam_tokens + more_symbols,
+            beam_size_token=tuning.beam_tokens,
             beam_threshold=tuning.beam_threshold,
             lm_weight=tuning.language_model_weight,
             word_score=tuning.word_bonus,

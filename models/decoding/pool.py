@@ -24,6 +24,7 @@ from torch import Tensor
 from models.decoding.beam import BeamDecoder, Hypothesis
 from models.decoding.phrases import Phrase
 from models.errors import DecodingFailed
+from models.garbage import settle
 from models.package import DecodingConfig, open_package
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ def _begin(folder: Path, all_loaded: Barrier) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends its processes itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _decoder = BeamDecoder(open_package(folder))
+    settle()
     all_loaded.wait()
 
 
