@@ -9,7 +9,15 @@ import gc
 
 
 def settle() -> None:
-    """Collects what is left of the past, and leaves what is there now out of the collections to come."""
-    gc.unfreeze()
+    """Leaves what is there now out of the collections to come. For programs, not for libraries."""
     gc.collect()
     gc.freeze()
+
+
+def collect() -> None:
+    """A full collection, of what was left out as well; it is left out again."""
+    is_settled = gc.get_freeze_count() > 0
+    gc.unfreeze()
+    gc.collect()
+    if is_settled:
+        gc.freeze()

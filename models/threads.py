@@ -13,7 +13,7 @@ def thread_count(wanted: int) -> int:
 def limit_threads(wanted: int) -> None:
     """For a process of many threads that compute. Call it before torch is imported for the first time.
 
-    OpenMP counts for each thread that calls it, and torch.set_num_threads reaches the calling one only: the others would
-    take all cores, and wait for each other at every step.
+    OpenMP counts for each thread that calls it, and torch.set_num_threads reaches the calling one only: the others
+    would take all cores, and wait for each other at every step.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(thread_count(wanted)))

@@ -21,7 +21,6 @@ from grpc_reflection.v1alpha import reflection
 
 from hearken.v1 import speech_pb2, speech_pb2_grpc
 from models.errors import DeviceError, PackageError
-from models.garbage import settle
 from models.threads import limit_threads
 from service.background import in_background
 from service.engine import Recognizer
@@ -223,7 +222,6 @@ class Server:
             for hosted in models:
                 hosted.close()
             raise
-        await in_background(settle)
         for hosted in models:
             logger.info("model %s serves on %s", hosted.recognizer.name, hosted.recognizer.device)
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from models.garbage import settle
+from models.garbage import collect
 from models.types import Result
 from service.background import in_background
 from service.engine import Recognizer, Stream
@@ -108,5 +108,5 @@ class Hosting(Generic[StreamT]):
         name = hosted.recognizer.name
         await in_background(hosted.close)
         del hosted
-        await in_background(settle)  # what refers to itself, such as the errors of a fault, holds weights
+        await in_background(collect)  # what refers to itself, such as the errors of a fault, holds weights
         logger.info("let go of model %s, whose last stream has ended", name)

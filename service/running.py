@@ -10,12 +10,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, NoReturn
 
 from models.errors import DeviceError, PackageError
+from models.garbage import settle
 from service.app import Load, Server, load_recognizer
+from service.background import in_background
 from service.engine import Recognizer
 from service.errors import StartError
 from service.logs import Log
@@ -59,14 +61,14 @@ async def serve(
         except StartError as error:
             logger.error("the models of before serve on: %s", error)
             return
-        reload = asyncio.create_task(server.reload(again))
+        reload = asyncio.create_task(_settled(server.reload(again)))
         reloads.add(reload)
         reload.add_done_callback(reloads.discard)
 
     await server.start()
     report(server.metrics_port)
     ends = [asyncio.create_task(event.wait()) for event in (stopping, server.broken)]
-    loading = asyncio.create_task(server.load())
+    loading = asyncio.create_task(_settled(server.load()))
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     try:
         await asyncio.wait((loading, *ends), return_when=asyncio.FIRST_COMPLETED)
@@ -79,6 +81,11 @@ async def serve(
             task.cancel()
         await server.stop()
     return _BROKEN if server.broken.is_set() else 0
+
+
+async def _settled(loading: Awaitable[None]) -> None:
+    await loading
+    await in_background(settle)
 
 
 def run(settings: Settings, load: Load = load_recognizer, read_again: Callable[[], Settings] = load_settings) -> int:

@@ -112,9 +112,11 @@ class _Feed:
         yield config
         while True:
             if self._reading.acquire(blocking=False):
-                if not self._replay.has_unsent:
-                    self._read()
-                self._reading.release()
+                try:
+                    if not self._replay.has_unsent:
+                        self._read()
+                finally:
+                    self._reading.release()
             elif not self._replay.has_unsent:
                 self._relieve()
             with self.lock:
