@@ -14,14 +14,19 @@ from pathlib import Path
 
 import psutil
 
-CPU_SHARE = 0.9
+CPU_SHARE = 0.85
 """Part of the CPUs that streams may take; bursts, callers who come and go and the system have the rest."""
+
+_BUSY_SHARE = 0.5
+"""Of the CPUs. An engine with time to spare runs streams one by one, which costs more than they would need."""
 
 _SAMPLE_S = 1.0
 _MIN_AUDIO_S = 5.0
 """Of one sample, and of a rehearsal; the cost of less audio says little."""
-_MEMORY_AUDIO_S = 60.0
-"""Audio over which the cost is averaged."""
+_MEMORY_AUDIO_S = 600.0
+"""Audio over which the cost is averaged: of many callers it is soon heard, and the first seconds have no final text."""
+_FRONT_END_COST = 0.002
+"""What a rehearsal leaves out: gRPC, the event loop, the waking of threads (tests/benchmarks/balancer.py)."""
 _MEMORY_S = 2.0
 """Time over which waiting is averaged."""
 _CHILDREN_S = 10.0
@@ -67,13 +72,14 @@ class MachineLoad:
         now_s = self._clock()
         if now_s - self._sampled_s >= _SAMPLE_S and self._audio_s >= _MIN_AUDIO_S:
             cpu_s = self._cpu_s()
-            self._learn(cpu_s - self._sampled_cpu_s, self._audio_s)
+            if cpu_s - self._sampled_cpu_s >= _BUSY_SHARE * self._cores * (now_s - self._sampled_s):
+                self._learn(cpu_s - self._sampled_cpu_s, self._audio_s)
             self._audio_s, self._sampled_s, self._sampled_cpu_s = 0.0, now_s, cpu_s
 
     def rehearsed(self, cpu_s: float, audio_s: float) -> None:
         """So much audio of several callers took so much CPU time, before anybody was let in."""
         if audio_s >= _MIN_AUDIO_S:
-            self._learn(cpu_s, audio_s)
+            self._learn(cpu_s + _FRONT_END_COST * audio_s, audio_s)
         self._sampled_s, self._sampled_cpu_s = self._clock(), self._cpu_s()
 
     def waited(self, wait_s: float) -> None:

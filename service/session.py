@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -18,6 +19,7 @@ from typing import Generic, TypeVar
 from models.types import Result, SpeechEvent
 from service.engine import Stream
 from service.errors import LimitReached, RecordingTooLong, StreamTooLong, TooSlow
+from service.gathering import gathered
 from service.hearing import Hearing
 from service.lanes import Lanes
 from service.load import MachineLoad
@@ -26,8 +28,8 @@ from service.quotas import Allowance
 
 StreamT = TypeVar("StreamT", bound=Stream)
 
-_PACKET_BYTES = 8 * 1024
-"""Of raw audio a quarter of a second: what callers send who speak. Longer pieces do not hold these up."""
+_PACKET_BYTES = 16 * 1024
+"""Of raw audio half a second: what callers send who speak, or what has gathered. Longer pieces do not hold these up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +122,17 @@ class Session(Generic[StreamT]):
         """
         limit: LimitReached | None = None
         try:
-            async for data in self._until_ended(audio):
-                self._allowance.check()
-                # A long message must delay neither the results that its beginning allows nor other callers' audio.
-                at = 0
-                while at < len(data) and not self._stream.is_over:
-                    piece = data[at : at + self._stream.piece_bytes]
-                    at += len(piece)
-                    await self._accept(piece)
-                    self._is_at_pause = False
-                    async for update in self._advance():
-                        self._is_at_pause |= any(result.is_final for result in update.results)
+            async with aclosing(gathered(self._until_ended(audio), _PACKET_BYTES // 2)) as pieces:
+                async for data in pieces:
+                    self._allowance.check()
+                    if self._is_at_pause and self._ends_at_pause is not None:
+                        raise self._ends_at_pause(self.received_s)
+                    async for update in self._take(data):
                         yield update
-                if self._stream.is_over:
-                    break
-                if self._stream.received_s >= self._limits.max_stream_s:
-                    raise StreamTooLong(self._limits.max_stream_s)
+                    if self._stream.is_over:
+                        break
+                    if self._stream.received_s >= self._limits.max_stream_s:
+                        raise StreamTooLong(self._limits.max_stream_s)
         except LimitReached as error:
             limit = error
         await asyncio.get_running_loop().run_in_executor(self._workers, self._stream.finish)
@@ -143,6 +140,18 @@ class Session(Generic[StreamT]):
             yield update
         if limit is not None:
             raise limit
+
+    async def _take(self, data: bytes) -> AsyncIterator[Update]:
+        """In pieces: a long message must delay neither the results that its beginning allows nor others' audio."""
+        at = 0
+        while at < len(data) and not self._stream.is_over:
+            piece = data[at : at + self._stream.piece_bytes]
+            at += len(piece)
+            await self._accept(piece)
+            self._is_at_pause = False
+            async for update in self._advance():
+                self._is_at_pause |= any(result.is_final for result in update.results)
+                yield update
 
     async def _until_ended(self, audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The audio, until it ends or somebody has called `end`. Raises what ends it."""
@@ -161,8 +170,6 @@ class Session(Generic[StreamT]):
             finally:
                 self._waiting = None
             self._pace.check(time.monotonic() - asked_s, self._stream.received_s)
-            if self._is_at_pause and self._ends_at_pause is not None:
-                raise self._ends_at_pause(self.received_s)
             yield data
         if self._ended_by is not None:
             raise self._ended_by

@@ -74,7 +74,7 @@ class Settings(BaseModel):
     )
     max_streams: int = _setting(200, "Requests recognized at a time; more are refused.", unit="requests", ge=1)
     max_wait_ms: int = _setting(
-        400, "Mean time for a step of a stream above which new streams are refused.", unit="ms", ge=1
+        200, "Mean time for a step of a stream above which new streams are refused.", unit="ms", ge=1
     )
     max_streams_per_peer: int = _setting(
         0, "Requests recognized at a time for one network address; 0: as many as max_streams.", unit="requests", ge=0

@@ -23,6 +23,7 @@ from good_callers import RATE_HZ, Heard, keep_speaking, speak, transcript
 from serving import REAL, ROOT, Serving, serving
 
 from hearken import AsyncClient, HearkenError
+from service.load import CPU_SHARE
 
 _SAMPLES = ROOT / "clients" / "samples" / "audio"
 _SAMPLE_EVERY_S = 2.0
@@ -209,7 +210,7 @@ def main(
 
 async def _seventy_percent(server: Serving) -> int:
     cost = await server.metric("hearken_audio_cost_ratio")
-    return max(1, int(0.7 * (os.cpu_count() or 1) / cost))
+    return max(1, int(0.7 * CPU_SHARE * (os.cpu_count() or 1) / cost))
 
 
 if __name__ == "__main__":

@@ -34,9 +34,9 @@ def test_without_any_measurement_there_is_room() -> None:
 def test_a_rehearsal_says_how_many_streams_there_is_room_for() -> None:
     machine = Machine(cores=2)
     machine.load.rehearsed(cpu_s=3.0, audio_s=30.0)
-    assert machine.load.cost == pytest.approx(0.1)
-    assert machine.load.has_room(int(20 * CPU_SHARE) - 1)
-    assert not machine.load.has_room(int(20 * CPU_SHARE))
+    assert machine.load.cost == pytest.approx(0.102)
+    assert machine.load.has_room(int(2 / 0.102 * CPU_SHARE) - 1)
+    assert not machine.load.has_room(int(2 / 0.102 * CPU_SHARE))
 
 
 def test_a_rehearsal_of_a_moment_says_nothing() -> None:
@@ -45,12 +45,19 @@ def test_a_rehearsal_of_a_moment_says_nothing() -> None:
     assert machine.load.cost == 0.0 and machine.load.has_room(1000)
 
 
-def test_the_cost_follows_what_streams_take() -> None:
+def test_the_cost_follows_what_many_streams_take() -> None:
     machine = Machine(cores=2)
     machine.load.rehearsed(cpu_s=3.0, audio_s=30.0)
-    machine.run(60, streams=16, cost=0.02)
+    machine.run(60, streams=64, cost=0.02)
     assert machine.load.cost == pytest.approx(0.02, rel=0.1)
     assert machine.load.has_room(80)
+
+
+def test_what_few_streams_take_says_nothing_about_many() -> None:
+    machine = Machine(cores=2)
+    machine.load.rehearsed(cpu_s=0.6, audio_s=30.0)
+    machine.run(60, streams=8, cost=0.08)
+    assert machine.load.has_room(60)
 
 
 def test_a_little_audio_says_nothing() -> None:

@@ -18,7 +18,7 @@ from service.lanes import Lanes
 from service.load import MachineLoad
 from service.metrics import Metrics
 from service.quotas import Caller, Quotas
-from service.session import StreamLimits
+from service.session import StreamLimits, Update
 from service.sessions import Sessions
 from service.tracing import Tracing
 
@@ -143,9 +143,17 @@ async def test_a_session_that_is_to_end_at_a_pause_takes_nothing_after_its_next_
     async with sessions_of(fakes.FakeRecognizer()) as sessions:
         with open_session(sessions) as session:
             sessions.end_all_at_pauses(Draining)
-            updates = []
+            updates: list[Update] = []
+
+            async def speaking() -> AsyncIterator[bytes]:
+                for piece in (fakes.SPEECH, fakes.SPEECH, fakes.SILENCE):
+                    yield piece
+                while len(updates) < 3:
+                    await asyncio.sleep(0.01)
+                yield fakes.SPEECH
+
             with pytest.raises(Draining, match=r"after 0.75 s of audio, all of which is recognized"):
-                async for update in session.recognize(pieces(fakes.SPEECH, fakes.SPEECH, fakes.SILENCE, fakes.SPEECH)):
+                async for update in session.recognize(speaking()):
                     updates.append(update)
     assert [update.results[0].is_final for update in updates] == [False, False, True]
 
