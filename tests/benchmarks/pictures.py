@@ -15,7 +15,7 @@ from streams import Step
 _TITLES = {
     "interim": "interim text after its audio",
     "final": "final text after its utterance",
-    "user_perceived_any_spelling": "a word after its end",
+    "user_perceived_of_interim_words": "a word of interim text after its end",
 }
 
 

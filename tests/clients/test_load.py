@@ -46,6 +46,8 @@ def test_each_wait_is_from_the_sound_to_the_text() -> None:
     assert (waits["user_perceived"]["p50"], waits["user_perceived"]["max"]) == (800.0, 1500.0)
     # "god" at 0.9 is good enough, so is "morn" at 1.3.
     assert (waits["user_perceived_any_spelling"]["p50"], waits["user_perceived_any_spelling"]["max"]) == (400.0, 1500.0)
+    assert waits["user_perceived_of_interim_words"]["max"] == 400.0
+    assert figures["words_only_in_final_text"] == 1
     assert waits["lag"]["max"] == 200.0
     assert (figures["words"], figures["audio_s"], figures["models"]) == (3, 3.0, ["fake"])
 

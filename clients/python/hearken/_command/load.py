@@ -32,6 +32,7 @@ _TITLES = {
     "final": "final text after its utterance",
     "user_perceived": "word after its end",
     "user_perceived_any_spelling": "word in any spelling",
+    "user_perceived_of_interim_words": "that interim text has",
     "lag": "lag of the server",
     "refusal": "refusal after the call",
     "packets_late": "packets late",

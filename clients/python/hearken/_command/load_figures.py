@@ -26,7 +26,8 @@ class Waits:
     interim: from the end of the audio that a text covers to its arrival; includes the model's look-ahead.
     final: from the end of an utterance, which includes the silence that ended it, to the arrival of its final result.
     word: user-perceived latency: from the end of a word to the first arrival of a text which has it as in the final
-        text, in its place. any_spelling: the same, also for interim words that only resemble the final one.
+        text, in its place. any_spelling: the same, also for interim words that only resemble the final one. shown: of
+        these the words that an interim text had; the others appear with the final text only.
     lag: audio that the server had received and not yet recognized, whenever a result came.
     refusal: from the begin of a call to being told that the server is full.
     """
@@ -35,6 +36,7 @@ class Waits:
     final: list[float] = field(default_factory=list)
     word: list[float] = field(default_factory=list)
     any_spelling: list[float] = field(default_factory=list)
+    shown: list[float] = field(default_factory=list)
     lag: list[float] = field(default_factory=list)
     refusal: list[float] = field(default_factory=list)
 
@@ -45,7 +47,6 @@ def figures_of(calls: Sequence[Call]) -> dict[str, Any]:
     for call in calls:
         _add(waits, call)
     heard = [call for call in calls if call.arrivals]
-    finals = [result for call in calls for _, result in call.arrivals if result.is_final]
     models = sorted({result.model for call in heard for _, result in call.arrivals[:1]})
     return {
         "models": models,
@@ -54,12 +55,14 @@ def figures_of(calls: Sequence[Call]) -> dict[str, Any]:
         "failed": dict(Counter(call.failure for call in calls if call.failure is not None)),
         "behind": sum(call.late_s > BEHIND_S for call in calls),
         "audio_s": round(sum(call.audio_s for call in heard), 1),
-        "words": sum(len(result.words) for result in finals),
+        "words": len(waits.word),
+        "words_only_in_final_text": len(waits.word) - len(waits.shown),
         "milliseconds": {
             "interim": percentiles(waits.interim),
             "final": percentiles(waits.final),
             "user_perceived": percentiles(waits.word),
             "user_perceived_any_spelling": percentiles(waits.any_spelling),
+            "user_perceived_of_interim_words": percentiles(waits.shown),
             "lag": percentiles(waits.lag),
             "refusal": percentiles(waits.refusal),
             "packets_late": percentiles([call.late_s for call in heard]),
@@ -115,6 +118,7 @@ def _add_words(waits: Waits, texts: Sequence[tuple[float, Result]]) -> None:
                 exact[i] = min(exact[i], at_s)
     waits.word += [at_s - word.end_s for at_s, word in zip(exact, words, strict=True)]
     waits.any_spelling += [at_s - word.end_s for at_s, word in zip(similar, words, strict=True)]
+    waits.shown += [at_s - word.end_s for at_s, word in zip(similar, words, strict=True) if at_s < final_at_s]
 
 
 def _aligned(final: tuple[str, ...], shown: tuple[str, ...]) -> list[tuple[int, float]]:
