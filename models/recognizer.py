@@ -210,7 +210,9 @@ class Recognizer:
         return emissions.phones[0].cpu()
 
     def _input(self, frames: Tensor) -> Tensor:
-        return frames.to(self._device, self._type)
+        # From pinned memory a GPU fetches them by itself; from other memory the CPU copies them first.
+        pinned = frames.pin_memory() if self._device.type == "cuda" else frames
+        return pinned.to(self._device, self._type, non_blocking=True)
 
     def _self_test(self) -> None:
         wanted = self._package.config.self_test_text
