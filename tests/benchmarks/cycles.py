@@ -51,7 +51,7 @@ async def _cycles(address: str, audio: bytes, count: int, at_a_time: int) -> Non
     async def caller() -> None:
         for _ in left:
             async with AsyncClient(address, channel_options=_OWN_CONNECTION) as client:
-                async for _ in client.stream([audio]):
+                async for _ in client.stream([audio], sample_rate_hz=_RATE_HZ):
                     pass
 
     await asyncio.gather(*(caller() for _ in range(at_a_time)))
