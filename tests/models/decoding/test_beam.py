@@ -66,6 +66,16 @@ def test_a_penalty_on_blanks_brings_out_words_that_were_hardly_heard(decoder: Be
     assert torch.equal(hardly, before), "the caller's log probabilities stay as they are"
 
 
+def test_improbable_phones_are_not_tried(decoder: BeamDecoder, package: Package) -> None:
+    text = "no rain on the plain"
+    log_probs = spoken(package, text, certainty=2.0)
+    least_log_prob = float(log_probs.max()) - 0.1
+    tuning = replace(package.config.decoding, least_log_prob=least_log_prob)
+    everything, probable = decoder.decode(log_probs, count=1000), decoder.decode(log_probs, count=1000, tuning=tuning)
+    assert everything[0].text == probable[0].text == text
+    assert 0 < len(probable) < len(everything)
+
+
 def test_a_lexicon_with_foreign_phones_is_refused(tiny_package: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(tiny_package, tmp_path / "copy"))
     (copy / LEXICON).write_text("rain r ei n\n")
