@@ -11,7 +11,7 @@ import gc
 def settle() -> None:
     """Leaves what is there now out of the collections to come. For programs, not for libraries."""
     gc.collect()
-    gc.freeze()
+    _freeze()
 
 
 def collect() -> None:
@@ -20,4 +20,10 @@ def collect() -> None:
     gc.unfreeze()
     gc.collect()
     if is_settled:
-        gc.freeze()
+        _freeze()
+
+
+def _freeze() -> None:
+    gc.freeze()
+    # Python puts full collections off by how many objects the last one kept: now few, no longer those that are frozen.
+    gc.collect()

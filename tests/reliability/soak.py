@@ -77,6 +77,12 @@ def _growth(values: Sequence[float]) -> tuple[float, float]:
     return statistics.mean(last) - statistics.mean(middle), 2 * statistics.pstdev(values[2 * fifth :])
 
 
+def _fifths(values: Sequence[float]) -> list[float]:
+    """The mean of each fifth; nothing if there are fewer values than that."""
+    fifth = len(values) // 5
+    return [statistics.mean(values[n * fifth : (n + 1) * fifth]) for n in range(5)] if fifth else []
+
+
 async def soak(
     server: Serving, recordings: Sequence[tuple[bytes, str]], *, streams: int, seconds: float, pace: float = 1.0
 ) -> Soaked:
@@ -173,6 +179,7 @@ def report(soaked: Soaked, streams: int, tags: str) -> str:
     for name, values, unit in (("memory", watched.memory_mb, " MB"), ("open files", watched.files, "")):
         growth, noise = _growth(values)
         lines.append(f"| {name}: at the beginning, at the end | {values[0]:.0f}, {values[-1]:.0f}{unit} |")
+        lines.append(f"| {name}: mean of each fifth | {', '.join(f'{mean:.0f}' for mean in _fifths(values))}{unit} |")
         lines.append(f"| {name}: growth from the third fifth to the last, noise | {growth:+.1f}, ± {noise:.1f}{unit} |")
     problems = soaked.problems()
     return "\n".join([*lines, "", *(f"- {problem}" for problem in problems or ["everything held"])])
