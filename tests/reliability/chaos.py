@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import attacks
 import typer
@@ -63,12 +65,20 @@ class Row:
         return f"| {' | '.join(cells)} |"
 
 
-Fault = Callable[[Serving, float, str], Awaitable[str]]
-"""Does harm to a server for so many seconds, with or without its token; tells how much."""
+@dataclass(frozen=True)
+class Target:
+    """What an attacker knows of a server."""
+
+    port: int
+    address: str
+
+
+Fault = Callable[[Any, float, str], Awaitable[str]]
+"""Does harm to a Target, or a Serving, for so many seconds, with or without its token; tells how much."""
 
 
 def _repeated(attack: Callable[[int], Awaitable[attacks.Seen]], unit: str) -> Fault:
-    async def fault(server: Serving, seconds: float, token: str) -> str:
+    async def fault(server: Target, seconds: float, token: str) -> str:
         until_s, begun, refused, left_open = time.monotonic() + seconds, 0, 0, 0
         while begun == 0 or time.monotonic() < until_s:
             seen = await attack(server.port)
@@ -99,19 +109,19 @@ async def _reload(server: Serving, seconds: float, token: str) -> str:
     return f"{reloads} reloads"
 
 
-async def _wrong_tokens(server: Serving, seconds: float, token: str) -> str:
+async def _wrong_tokens(server: Target, seconds: float, token: str) -> str:
     began_s = time.monotonic()
     seen = await attacks.wrong_tokens(server.address, int(_TOKENS_A_SECOND * seconds), _TOKENS_A_SECOND)
     return f"{seen.refused} calls, {seen.refused / (time.monotonic() - began_s):.0f} a second"
 
 
-async def _vanish(server: Serving, seconds: float, token: str) -> str:
+async def _vanish(server: Target, seconds: float, token: str) -> str:
     count = 10
     await asyncio.gather(*(attacks.half_open(server.port, _MESSAGES, token) for _ in range(count)))
     return f"{count} streams"
 
 
-FAULTS: dict[str, Fault] = {
+ATTACKS: dict[str, Fault] = {
     "random bytes on the port": _repeated(attacks.random_bytes, "connections"),
     "corrupt TLS": _repeated(attacks.corrupt_tls, "connections"),
     "slow loris": _repeated(attacks.slow_loris, "connections"),
@@ -121,12 +131,33 @@ FAULTS: dict[str, Fault] = {
     "endless headers": _repeated(attacks.endless_header, "frames"),
     "half-open connections": _vanish,
     "wrong tokens": _wrong_tokens,
-    "decoder processes killed": _kill_decoders,
-    "model reloaded": _reload,
 }
+"""Other clients' doing. In a process of their own: what the good callers wait for is not to be this program."""
+
+FAULTS: dict[str, Fault] = {"decoder processes killed": _kill_decoders, "model reloaded": _reload}
+"""The server's own."""
 
 
-async def _beside(server: Serving, recordings: Recordings, streams: int, name: str, seconds: float, token: str) -> Row:
+def _attack(name: str, target: Target, seconds: float, token: str) -> str:
+    return asyncio.run(ATTACKS[name](target, seconds, token))
+
+
+async def _done_to(server: Serving, name: str, seconds: float, token: str, attackers: Executor) -> str:
+    if name in FAULTS:
+        return await FAULTS[name](server, seconds, token)
+    target = Target(server.port, server.address)
+    return await asyncio.get_running_loop().run_in_executor(attackers, _attack, name, target, seconds, token)
+
+
+async def _beside(
+    server: Serving,
+    recordings: Recordings,
+    streams: int,
+    name: str,
+    seconds: float,
+    token: str,
+    attackers: Executor,
+) -> Row:
     """One fault, with good streams before it, during it, and after it."""
     heard, done = Heard(), asyncio.Event()
     speaking = asyncio.create_task(
@@ -134,7 +165,7 @@ async def _beside(server: Serving, recordings: Recordings, streams: int, name: s
     )
     await asyncio.sleep(_CALM_S)
     sockets, began_s = server.sockets(), time.monotonic()
-    amount = await FAULTS[name](server, seconds, token)
+    amount = await _done_to(server, name, seconds, token, attackers)
     ended_s = time.monotonic()
     over_s = await _over(server, sockets, streams, token)
     done.set()
@@ -221,14 +252,16 @@ def main(
             sys.stdout.flush()
 
         sys.stdout.write(_HEAD)
-        with tempfile.TemporaryDirectory() as folder:
+        spawning = multiprocessing.get_context("spawn")
+        with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, spawning) as attackers:
+            attackers.submit(os.getpid).result()  # the process is there before the first attack
             tokens = Path(folder) / "tokens.toml"
             token = create_token(tokens, "good", frozenset(Scope), None, None)
             async with serving(REAL, max_wait_ms=60_000, tokens_file=tokens) as server:
                 recordings = await recordings_of(server, speech, token=token)
-                for name in FAULTS:
+                for name in (*ATTACKS, *FAULTS):
                     lasting_s = 60 * fuzz_minutes if name.startswith("random bytes") else seconds
-                    show(await _beside(server, recordings, streams, name, lasting_s, token))
+                    show(await _beside(server, recordings, streams, name, lasting_s, token, attackers))
         for fault in ("thread", "device"):
             show(await _deadly(recordings, streams, fault))
         show(await _drain(recordings, drained, drain_grace_s))
