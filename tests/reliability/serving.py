@@ -47,9 +47,11 @@ class Serving:
 
     def sockets(self) -> int:
         """Connections that the process holds, and what it listens on."""
-        folder = f"/proc/{self.process.pid}/fd"
-        links = (os.readlink(f"{folder}/{number}") for number in os.listdir(folder))
-        return sum(link.startswith("socket:") for link in links)
+        count = 0
+        for file in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                count += os.readlink(file).startswith("socket:")
+        return count
 
     def open_files(self) -> int:
         """Files and connections that the process holds."""
