@@ -26,7 +26,7 @@ _MIN_AUDIO_S = 5.0
 _MEMORY_AUDIO_S = 600.0
 """Audio over which the cost is averaged: of many callers it is soon heard, and the first seconds have no final text."""
 _FRONT_END_COST = 0.002
-"""What a rehearsal leaves out: gRPC, the event loop, the waking of threads (tests/benchmarks/balancer.py)."""
+"""What a rehearsal leaves out, as gRPC: so much that it agrees with what 64 streams were seen to take."""
 _MEMORY_S = 2.0
 """Time over which waiting is averaged."""
 _CHILDREN_S = 10.0
