@@ -46,6 +46,9 @@ class LogMel(torch.nn.Module):
     Frame i covers the samples [i * HOP_SAMPLES, i * HOP_SAMPLES + WINDOW_SAMPLES). No padding, so no edge effects.
     """
 
+    _mean: Tensor
+    _scale: Tensor
+
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__()
         self.config = config
@@ -60,8 +63,8 @@ class LogMel(torch.nn.Module):
             center=False,
             mel_scale="slaney",
         ).double()
-        self._mean = torch.tensor(config.mean or [0.0] * config.mel_bins)
-        self._scale = torch.tensor(config.scale or [1.0] * config.mel_bins)
+        self.register_buffer("_mean", torch.tensor(config.mean or [0.0] * config.mel_bins), persistent=False)
+        self.register_buffer("_scale", torch.tensor(config.scale or [1.0] * config.mel_bins), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         if samples.shape[-1] < WINDOW_SAMPLES:

@@ -1,4 +1,4 @@
-"""Where the tests find real recorded speech, and what they do without it."""
+"""Where the tests find real recorded speech, and what they do without it; property tests are not timed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _ROOT = Path(__file__).parents[1]
+
+settings.register_profile("untimed", deadline=None)  # how fast a machine is, is no property of the code
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torchaudio.functional import resample
 
-_SPEED_UNITS = 10  # speeds are tenths, so that resampling ratios stay small
-_MIN_AMPLITUDE = 1e-4
+SPEED_UNITS = 20  # speeds are twentieths, so that resampling ratios stay small
+MIN_AMPLITUDE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class AugmentConfig:
     """One field is one effect; its neutral value switches it off.
 
     nonspeech_chance: share of utterances replaced by sounds without words (`nonspeech.py`).
-    speeds: factors drawn with equal chance (tenths). gain_db: range of a random volume change.
+    speeds: factors drawn with equal chance (twentieths). gain_db: range of a random volume change.
     noise_chance: share of utterances that get white or pink noise at a signal-to-noise ratio from noise_snr_db.
     masks: number of frequency masks of at most frequency_mask bands; one time mask of at most time_mask_frames for
     every time_mask_every_frames.
@@ -42,7 +42,7 @@ def perturb_audio(samples: Tensor, config: AugmentConfig, random: np.random.Gene
     """[N] samples -> [N'] samples: another speed, another volume, some noise."""
     speed = float(random.choice(config.speeds))
     if speed != 1.0:
-        samples = resample(samples, round(speed * _SPEED_UNITS), _SPEED_UNITS)
+        samples = resample(samples, round(speed * SPEED_UNITS), SPEED_UNITS)
     if random.random() < config.noise_chance:
         samples = samples + _noise(samples, random.uniform(*config.noise_snr_db), random)
     return (samples * 10 ** (random.uniform(*config.gain_db) / 20)).clamp(-1, 1)
@@ -55,7 +55,7 @@ def _noise(samples: Tensor, snr_db: float, random: np.random.Generator) -> Tenso
         spectrum = torch.fft.rfft(white)
         spectrum /= torch.arange(1, spectrum.shape[0] + 1).sqrt()  # pink: power falls with frequency
         white = torch.fft.irfft(spectrum, n=count)
-    level = samples.std().clamp(min=_MIN_AMPLITUDE) * 10 ** (-snr_db / 20)
+    level = samples.std().clamp(min=MIN_AMPLITUDE) * 10 ** (-snr_db / 20)
     return white * (level / white.std())
 
 

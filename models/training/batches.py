@@ -7,24 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from models.acoustic.state import STEP_FRAMES, step_count
 from models.features import LogMel
 from models.training.augment import AugmentConfig, mask_frames, perturb_audio
 from models.training.data import AudioStore, Utterance
 from models.training.flat_start import flat_alignment
 from models.training.nonspeech import nonspeech
 from models.training.pronunciations import Pronunciations
-from models.vocabulary import BLANK, Vocabulary
+from models.vocabulary import Vocabulary
 
-_INT16_SCALE = 1 / 32768
-UNKNOWN_LABEL = -100
+INT16_SCALE = 1 / 32768
 _LENGTH_JITTER = 0.1  # relative noise on lengths before sorting, so that batches differ between epochs
 
 
@@ -101,7 +99,18 @@ class Targets:
 
 def samples_of(store: AudioStore, index: int) -> Tensor:
     """[N] float32 samples in [-1, 1]."""
-    return torch.from_numpy(store[index].astype(np.float32) * _INT16_SCALE)
+    return torch.from_numpy(store[index].astype(np.float32) * INT16_SCALE)
+
+
+class MakesBatches(Protocol):
+    """On the CPU row by row (BatchMaker), or on a GPU all rows at once (`device_batches.py`)."""
+
+    @property
+    def views(self) -> int:
+        """How often each utterance is in its batch."""
+
+    def make(self, indices: Sequence[int], seed: Sequence[int] = (0,)) -> Batch:
+        """The batch of these utterances; the same seed gives the same augmentation."""
 
 
 class BatchMaker:
@@ -133,35 +142,37 @@ class BatchMaker:
         random = np.random.default_rng(seed)
         chance = self._augment.nonspeech_chance if self._augment else 0.0
         spoken = random.random(len(indices)) >= chance
-        pairs = [self._frames(index, random, own) for index, own in zip(indices, spoken, strict=True)]
-        frames = [self._masked(own, random) for _ in range(self.views) for own, _ in pairs]
+        heard = [self._frames(index, random, own) for index, own in zip(indices, spoken, strict=True)]
+        frames = [self._masked(own, random) for _ in range(self.views) for own in heard]
         nothing = torch.zeros(0, dtype=torch.long)
         letters = [self._letters[index] if own else nothing for index, own in zip(indices, spoken, strict=True)]
         phones = [self._phones[index] if own else nothing for index, own in zip(indices, spoken, strict=True)]
-        lengths = torch.tensor([len(f) for f in frames])
-        outputs = step_count(int(lengths.max())) * self._outputs_per_step
-        labels = [F.pad(own, (0, outputs - len(own)), value=UNKNOWN_LABEL) for _, own in pairs]
+        lengths = torch.tensor([len(f) for f in heard])
+        phone_lengths = torch.tensor([len(p) for p in phones])
+        labels = flat_alignment(
+            pad_sequence(heard, batch_first=True),
+            lengths,
+            pad_sequence(phones, batch_first=True),
+            phone_lengths,
+            self._outputs_per_step,
+        )
         return Batch(
             frames=pad_sequence(frames, batch_first=True),
-            frame_lengths=lengths,
+            frame_lengths=lengths.repeat(self.views),
             targets=torch.cat(letters * self.views),
             target_lengths=torch.tensor([len(t) for t in letters] * self.views),
             phones=torch.cat(phones * self.views),
-            phone_lengths=torch.tensor([len(t) for t in phones] * self.views),
-            frame_labels=torch.stack(labels * self.views),
+            phone_lengths=phone_lengths.repeat(self.views),
+            frame_labels=labels.repeat(self.views, 1),
         )
 
-    def _frames(self, index: int, random: np.random.Generator, spoken: bool) -> tuple[Tensor, Tensor]:
-        """[T, F] frames, not yet masked, and [outputs] labels of one utterance."""
+    def _frames(self, index: int, random: np.random.Generator, spoken: bool) -> Tensor:
+        """[T, F] frames of one utterance, not yet masked."""
         samples = samples_of(self._store, index) if spoken else nonspeech(len(self._store[index]), random)
         if self._augment is not None:
             samples = perturb_audio(samples, self._augment, random)
         frames: Tensor = self._log_mel(samples)
-        labels = torch.full((step_count(len(frames)) * self._outputs_per_step,), BLANK)
-        if spoken:
-            guess = flat_alignment(frames, self._phones[index], STEP_FRAMES // self._outputs_per_step)
-            labels[: len(guess)] = guess
-        return frames, labels
+        return frames
 
     def _masked(self, frames: Tensor, random: np.random.Generator) -> Tensor:
         return mask_frames(frames.clone(), self._augment, random) if self._augment is not None else frames

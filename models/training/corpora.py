@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import torch
 
 from models.features import FeatureConfig, LogMel
 from models.package import UNITS
-from models.training.batches import BatchMaker, Targets
+from models.training.batches import BatchMaker, MakesBatches, Targets
 from models.training.corpus_statistics import normalized
 from models.training.data import AudioStore, Utterance, read_corpus, select
+from models.training.device_batches import DeviceBatchMaker
 from models.training.processes import Processes
 from models.training.pronunciations import (
     PRONUNCIATIONS,
@@ -40,17 +44,23 @@ class Corpora:
     vocabulary: Vocabulary
     phones: tuple[str, ...]
     features: FeatureConfig
-    batches: BatchMaker
-    dev_batches: BatchMaker
+    batches: MakesBatches
+    dev_batches: MakesBatches
 
 
 def open_corpora(
-    recipe: Recipe, data: Path, run: Path, cache: Path, start: Start | None, processes: Processes
+    recipe: Recipe,
+    data: Path,
+    run: Path,
+    cache: Path,
+    start: Start | None,
+    processes: Processes,
+    device: torch.device,
 ) -> Corpora:
     """The corpora that the recipe names, in the folder `data`. Decoded audio is kept in `cache`.
 
     Letters and pronunciations are written into the folder `run`, once; where a run begins with another, letters, phones
-    and features are that one's.
+    and features are that one's. On a GPU batches are made in its memory.
     """
     keep = recipe.data
     corpora = [
@@ -72,10 +82,13 @@ def open_corpora(
     features = start.features if start else normalized(recipe.features, train_store, recipe.schedule.seed)
     phones = start.phones if start else phone_set(pronunciations)
     targets, log_mel = Targets(vocabulary, pronunciations, phones), LogMel(features)
+    make: Callable[..., MakesBatches] = (
+        partial(DeviceBatchMaker, device=device) if device.type == "cuda" else BatchMaker
+    )
     per_step = recipe.model.outputs_per_step
     views = 2 if recipe.schedule.consistency_weight else 1
-    batches = BatchMaker(train, train_store, targets, log_mel, recipe.augment, outputs_per_step=per_step, views=views)
-    dev_batches = BatchMaker(dev, dev_store, targets, log_mel, outputs_per_step=per_step)
+    batches = make(train, train_store, targets, log_mel, augment=recipe.augment, outputs_per_step=per_step, views=views)
+    dev_batches = make(dev, dev_store, targets, log_mel, outputs_per_step=per_step)
     return Corpora(train, dev, vocabulary, phones, features, batches, dev_batches)
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from models.features import FeatureConfig, LogMel
-from models.training.batches import UNKNOWN_LABEL, BatchMaker, samples_of
+from models.training.batches import MakesBatches, samples_of
 from models.training.data import AudioStore
+from models.training.flat_start import UNKNOWN_LABEL
 
 _SAMPLE_UTTERANCES = 500  # enough to know each band's mean and spread, and how frequent each phone is
 _LEAST_SPREAD = 0.1
@@ -28,7 +29,7 @@ def normalized(features: FeatureConfig, store: AudioStore, seed: int) -> Feature
     )
 
 
-def log_prior(batches: BatchMaker, utterances: int, phones: int, seed: int) -> Tensor:
+def log_prior(batches: MakesBatches, utterances: int, phones: int, seed: int) -> Tensor:
     """[phones] logarithm of how frequent each frame label is, by the flat alignments of so many utterances' sample."""
     counts = torch.ones(phones)
     for index in _sample(utterances, seed):

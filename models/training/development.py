@@ -10,7 +10,7 @@ import torch
 
 from models.acoustic.model import AcousticModel, Emissions
 from models.decoding.greedy import greedy_ids
-from models.training.batches import BatchMaker, plan_epoch
+from models.training.batches import MakesBatches, plan_epoch
 from models.training.data import Utterance
 from models.training.loss import ctc_loss
 from models.vocabulary import Vocabulary
@@ -32,7 +32,7 @@ class Rates:
 def recognize(
     model: AcousticModel,
     utterances: Sequence[Utterance],
-    batches: BatchMaker,
+    batches: MakesBatches,
     vocabulary: Vocabulary,
     device: torch.device,
 ) -> Rates:

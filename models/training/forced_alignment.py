@@ -1,29 +1,56 @@
 """The most likely times of known phones in log probabilities: phones that repeat, with pauses between, as in CTC.
 
 A model's frame labels can so be found again by the model itself while it learns (Senior et al. 2014, "GMM-free DNN
-acoustic model training"): borders move to where it hears them.
+acoustic model training"): borders move to where it hears them. All rows of a batch are aligned together on the device
+of the model, as fetching them one by one would keep a GPU waiting.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchaudio.functional import forced_align
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from models.training.batches import Batch
 from models.vocabulary import BLANK
 
 _PRIOR_SCALE = 0.5  # how much of the labels' own frequency is taken out, so that silence does not spread
+_IMPOSSIBLE = -1e30
 
 
-def align_phones(log_probs: Tensor, phones: Tensor) -> Tensor | None:
-    """[outputs, P] log probabilities, [N] phones -> [outputs] labels of the best path; None where they do not fit."""
-    repeats = int((phones[1:] == phones[:-1]).sum())
-    if not len(phones) or len(phones) + repeats > len(log_probs):
-        return None
-    path, _ = forced_align(log_probs.unsqueeze(0), phones.int().unsqueeze(0), blank=BLANK)
-    labels: Tensor = path[0].long()
-    return labels
+def align_phones(log_probs: Tensor, lengths: Tensor, phones: Tensor, phone_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """The best paths (Viterbi) of phones [B, N] with phone_lengths [B] in log_probs [B, outputs, P] with lengths [B].
+
+    Gives labels [B, outputs], a phone or BLANK, and which rows have as many outputs as their phones need [B].
+    """
+    rows, outputs, _ = log_probs.shape
+    states = torch.full((rows, 2 * phones.shape[1] + 1), BLANK, device=phones.device)
+    states[:, 1::2] = phones
+    scores = log_probs.gather(2, states.unsqueeze(1).expand(-1, outputs, -1))
+    # A blank between two phones may be left out where they differ.
+    skips = torch.zeros_like(states, dtype=torch.bool)
+    skips[:, 3::2] = phones[:, 1:] != phones[:, :-1]
+    closed = torch.where(skips, 0.0, _IMPOSSIBLE)
+
+    best = torch.full(states.shape, _IMPOSSIBLE, device=log_probs.device)
+    best[:, :2] = scores[:, 0, :2]
+    steps = []
+    for output in range(1, outputs):
+        before = F.pad(best, (2, 0), value=_IMPOSSIBLE)
+        reached, step = torch.stack([best, before[:, 1:-1], before[:, :-2] + closed]).max(dim=0)
+        is_inside = (output < lengths).unsqueeze(1)
+        best = torch.where(is_inside, reached + scores[:, output], best)
+        steps.append(torch.where(is_inside, step, 0).to(torch.uint8))
+
+    ends = torch.stack([2 * phone_lengths, (2 * phone_lengths - 1).clamp(min=0)], dim=1)
+    score, last = best.gather(1, ends).max(dim=1)
+    state = ends.gather(1, last.unsqueeze(1))
+    path = [state]
+    for step in reversed(steps):
+        state = state - step.gather(1, state).long()
+        path.append(state)
+    return states.gather(1, torch.cat(path[::-1], dim=1)), score > _IMPOSSIBLE / 2
 
 
 def realigned(log_probs: Tensor, lengths: Tensor, batch: Batch, log_prior: Tensor) -> Tensor:
@@ -32,11 +59,11 @@ def realigned(log_probs: Tensor, lengths: Tensor, batch: Batch, log_prior: Tenso
     log_probs [B, outputs, P], lengths [B] outputs. log_prior [P]: how frequent each label is. A row without phones, or
     with more of them than fit, keeps the labels of the batch.
     """
-    labels = batch.frame_labels.clone()
-    scores = log_probs.float().cpu() - _PRIOR_SCALE * log_prior
-    wanted = torch.split(batch.phones.cpu(), batch.phone_lengths.tolist())
-    for row, (length, phones) in enumerate(zip(lengths.tolist(), wanted, strict=True)):
-        path = align_phones(scores[row, :length].contiguous(), phones)
-        if path is not None:
-            labels[row, :length] = path.to(labels.device)
-    return labels
+    phones = pad_sequence([*torch.split(batch.phones, batch.phone_lengths.tolist())], batch_first=True)
+    if not phones.numel():
+        return batch.frame_labels
+    scores = log_probs.float() - _PRIOR_SCALE * log_prior.to(log_probs.device)
+    labels, fits = align_phones(scores, lengths, phones, batch.phone_lengths)
+    is_inside = torch.arange(labels.shape[1], device=labels.device) < lengths.unsqueeze(1)
+    is_new = is_inside & (fits & (batch.phone_lengths > 0)).unsqueeze(1)
+    return torch.where(is_new, labels, batch.frame_labels)

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from models.acoustic.model import AcousticModel, Emissions
 from models.acoustic.state import ChunkShape
-from models.training.batches import UNKNOWN_LABEL, Batch
+from models.training.batches import Batch
+from models.training.flat_start import UNKNOWN_LABEL
 from models.training.forced_alignment import realigned
 from models.vocabulary import BLANK
 

@@ -48,7 +48,8 @@ class ChunkConfig:
 class ScheduleConfig:
     """Epochs, batch sizes and the learning rate: linear warm-up, constant, cosine decay at the end.
 
-    minutes: the run ends after so much time, whatever its epochs; 0: no such end.
+    minutes: the run ends after so much time, whatever its epochs; 0: no such end. report_epochs: so many epochs lie
+    between two rows of the log.
     batch_seconds: padded audio of one update of one process, at the beginning and after `grow_after_epochs`.
     realign_from_progress: until then frame labels are a flat start, from then on the model finds them itself.
     frame_weights: of the loss of frame labels at the beginning and at the end, linear between (`flat_start.py`).
@@ -58,6 +59,7 @@ class ScheduleConfig:
 
     epochs: int = 12
     minutes: float = 0.0
+    report_epochs: int = 1
     batch_seconds: float = 50.0
     grown_batch_seconds: float = 80.0
     grow_after_epochs: int = 2

@@ -56,7 +56,7 @@ class Trainer:
         self.recipe, self.run, self.device = recipe, run, device
         self.processes = Processes.of_environment()
         self.start = read_start(start) if start is not None else None
-        self.corpora = open_corpora(recipe, data, run, cache, self.start, self.processes)
+        self.corpora = open_corpora(recipe, data, run, cache, self.start, self.processes, device)
 
         # Were it the same in each stage, a stage would hear the same batches with the same noises as the one before.
         self.seed = recipe.schedule.seed + (self.start.fingerprint if self.start else 0)
@@ -112,9 +112,11 @@ class Trainer:
                         self._save()
                         last_checkpoint = time.monotonic()
             self.epoch, self.done_in_epoch = self.epoch + 1, 0
+            is_over = self._done(0.0) >= 1.0
             if self.processes.rank == 0:
                 self._save()
-                self._report(float(np.mean(losses)) if losses else float("nan"))
+                if is_over or self.epoch % schedule.report_epochs == 0:
+                    self._report(float(np.mean(losses)) if losses else float("nan"))
             self.processes.wait()
 
     def _done(self, of_epoch: float) -> float:
@@ -226,6 +228,7 @@ def main(
 ) -> None:
     """Train an acoustic model; run it again to resume."""
     torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("high")  # on a GPU: TF32
     output.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(show_path=False)])
     if device == "cuda":

@@ -222,7 +222,7 @@ def test_both_sides_say_their_version(server: Any, caller: Any) -> None:
 
 
 @given(audio=st.binary(max_size=2000), cuts=st.lists(st.integers(0, 2000), max_size=20), is_async=st.booleans())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_audio_cut_anyhow_arrives_unchanged_and_in_order(
     shared_server: Any, caller: Any, make_async: Any, audio: bytes, cuts: list[int], is_async: bool
 ) -> None:

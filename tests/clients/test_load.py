@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -69,7 +69,6 @@ def test_refused_failed_and_late_callers_are_counted() -> None:
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=200))
-@settings(deadline=None)
 def test_percentiles_are_those_of_numpy(seconds: list[float]) -> None:
     found = percentiles(seconds)
     for share in (50, 90, 99):

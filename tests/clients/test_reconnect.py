@@ -169,7 +169,7 @@ def test_separate_channels_each_go_on_from_their_own_last_final_result(
     channels=st.integers(1, 6),
     data=st.data(),
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_what_is_settled_of_one_channel_is_silent_when_it_is_sent_again(
     encoding: hearken.Encoding, channels: int, data: st.DataObject
 ) -> None:

@@ -20,7 +20,7 @@ def test_whole_inputs_pass(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damage_is_recognized_or_refused(target: str, data: st.DataObject) -> None:
     seed = bytearray(data.draw(st.sampled_from(seeds(target))))
@@ -31,7 +31,7 @@ def test_damage_is_recognized_or_refused(target: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.binary(max_size=300))
 def test_bytes_from_nowhere_are_recognized_or_refused(target: str, data: bytes) -> None:
     TARGETS[target](data)

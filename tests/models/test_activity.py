@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.activity import NoSpeechTimer, SpeechActivity
@@ -37,7 +37,6 @@ def test_speech_that_goes_on_ends_with_the_audio() -> None:
     assert activity.finish() == []
 
 
-@settings(deadline=None)
 @given(frames=st.lists(st.booleans(), max_size=300), cut=st.integers(1, 50))
 def test_any_cutting_gives_the_same_changes_in_turn_and_in_order(frames: list[bool], cut: int) -> None:
     activity = SpeechActivity()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.blanks import BlankEndpointer
@@ -49,7 +49,6 @@ def test_the_first_window_announces_the_end_once_in_each_pause() -> None:
     assert not watched.is_over
 
 
-@settings(deadline=None)
 @given(outputs=st.lists(st.sampled_from([True, True, True, False]), max_size=120), cut=st.integers(1, 40))
 def test_any_cutting_gives_the_same_end(outputs: list[bool], cut: int) -> None:
     watched, end = endpointer(), None

@@ -33,7 +33,7 @@ def first_end(frames: torch.Tensor, cuts: list[int], options: EndpointingOptions
     return None
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(cuts=st.lists(st.integers(1, 200), min_size=1, max_size=40), seed=st.integers(0, 5))
 def test_the_end_does_not_depend_on_the_cutting(cuts: list[int], seed: int) -> None:
     frames = frames_of((0.5, 0.001), (2.0, 0.1), (1.5, 0.001), (1.0, 0.1), seed=seed)

@@ -11,7 +11,7 @@ from models.features import HOP_SAMPLES, WINDOW_SAMPLES, FeatureConfig, LogMel, 
 LOG_MEL = LogMel(FeatureConfig())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     cuts=st.lists(st.integers(0, 2500), min_size=1, max_size=30),
     gain=st.sampled_from([1e-5, 0.01, 1.0]),

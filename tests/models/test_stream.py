@@ -56,7 +56,7 @@ def whole_passes(recognizer: Recognizer, streams: list[Stream]) -> list[list[Pas
     return passes
 
 
-@settings(deadline=None, max_examples=15, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=15, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     cuts=st.lists(st.integers(1, 60_000), min_size=1, max_size=25).filter(lambda cuts: sum(cuts) > 5_000 * len(cuts)),
     latency_ms=st.sampled_from([160, 320, 640, 1280]),

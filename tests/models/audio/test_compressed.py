@@ -24,7 +24,7 @@ SEPARATE = AudioFormat(separate_channels=True)
 LEAST_SNR_DB = 40.0
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(cuts=st.lists(st.integers(1, 5_000), min_size=1, max_size=10), container=st.sampled_from(["FLAC", "OGG"]))
 def test_any_cutting_gives_the_same_samples(
     voice: Voice, written: Written, decoded: Decoded, cuts: list[int], container: str
@@ -151,7 +151,7 @@ def test_damaged_and_truncated_audio_is_refused(
         decoded(change(written(voice(1.0), container)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     container=st.sampled_from(["FLAC", "OGG", "WAV"]),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), max_size=6),

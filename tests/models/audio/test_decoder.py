@@ -45,7 +45,7 @@ def tone(rate_hz: int, seconds: float = 0.5) -> bytes:
     return struct.pack(f"<{count}h", *(int(12_000 * math.sin(2 * math.pi * 440 * i / rate_hz)) for i in range(count)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     rate_hz=st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 12_345]),
     cuts=st.lists(st.integers(1, 999), min_size=1, max_size=20),

@@ -69,7 +69,7 @@ def test_nothing_said_is_no_words(decoder: BeamDecoder, package: Package) -> Non
     assert (interim.words, interim.committed, interim.text, interim.committed_chars) == ((), 0, "", 0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     cuts=st.lists(st.integers(1, 12), min_size=1, max_size=6),
     certainty=st.floats(0, 6),

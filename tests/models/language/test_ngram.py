@@ -67,7 +67,7 @@ def backed_off(entries: dict[tuple[str, ...], tuple[float, float]], context: tup
     return entries.get(context, (0.0, 1.0))[1] * backed_off(entries, context[1:], word)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     sentences=texts,
     order=st.integers(2, 4),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.language.plain_text import number_words, sentences_of
@@ -26,7 +26,6 @@ def test_sentences_are_what_a_reader_says(text: str, sentences: list[str]) -> No
     assert [" ".join(words) for words in sentences_of(text)] == sentences
 
 
-@settings(deadline=None)
 @given(st.integers(10, 999_999_999))
 def test_numbers_are_said_so_that_they_can_be_written_again(value: int) -> None:
     written = "".join(own.text for own in rewrite(number_words(value)))
@@ -34,7 +33,6 @@ def test_numbers_are_said_so_that_they_can_be_written_again(value: int) -> None:
     assert int(million.replace(",", "")) * (10**6 if million != written else 1) == value
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_gives_words_of_letters(text: str) -> None:
     assert all(set(word) <= set("abcdefghijklmnopqrstuvwxyz'") for words in sentences_of(text) for word in words)

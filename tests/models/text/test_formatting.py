@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.text.formatting import Formatter
@@ -90,7 +90,6 @@ def test_everything_at_once() -> None:
     assert written("can you come at seven thirty p m you bastard", options) == "Can you come at 7:30 PM you b******?"
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("i yes but what is the cat twenty one shit may third".split()), max_size=12))
 def test_no_words_are_lost_and_none_come_from_nowhere(words: list[str]) -> None:
     formatter = Formatter(TextOptions(automatic_punctuation=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.text.inverse import rewrite
@@ -88,7 +88,6 @@ def test_a_unit_at_the_end_counts_its_own_words_only() -> None:
     assert [own.words for own in rewrite(["zero", "percent"])] == [2]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([*WORDS, "p", "m", "dollars", "cents", "of", "at", "half", "past", "percent", "cat"])))
 def test_every_word_is_written_once_or_belongs_to_something_that_is(words: list[str]) -> None:
     written = rewrite(words)
