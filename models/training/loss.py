@@ -68,11 +68,11 @@ def _divergence(log_probs: Tensor, lengths: Tensor) -> Tensor:
 
 def ctc_loss(emissions: Emissions, batch: Batch) -> Tensor:
     """Loss a letter plus loss a phone."""
-    letters = _ctc_loss(emissions.letters, emissions.lengths, batch.targets, batch.target_lengths)
-    return letters + _ctc_loss(emissions.phones, emissions.lengths, batch.phones, batch.phone_lengths)
+    letters = symbol_loss(emissions.letters, emissions.lengths, batch.targets, batch.target_lengths)
+    return letters + symbol_loss(emissions.phones, emissions.lengths, batch.phones, batch.phone_lengths)
 
 
-def _ctc_loss(found: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+def symbol_loss(found: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
     """Mean loss a symbol; an utterance with more symbols than outputs counts nothing."""
     losses = F.ctc_loss(
         found.transpose(0, 1),
