@@ -15,6 +15,7 @@ from models.training.data import AudioStore
 from models.training.flat_start import UNKNOWN_LABEL
 
 _SAMPLE_UTTERANCES = 500  # enough to know each band's mean and spread, and how frequent each phone is
+_SAMPLE_BATCHES = 25
 _LEAST_SPREAD = 0.1
 
 
@@ -32,9 +33,10 @@ def normalized(features: FeatureConfig, store: AudioStore, seed: int) -> Feature
 def log_prior(batches: MakesBatches, utterances: int, phones: int, seed: int) -> Tensor:
     """[phones] logarithm of how frequent each frame label is, by the flat alignments of so many utterances' sample."""
     counts = torch.ones(phones)
-    for index in _sample(utterances, seed):
-        labels = batches.make([int(index)]).frame_labels
-        counts += labels[labels != UNKNOWN_LABEL].bincount(minlength=phones)
+    for indices in np.array_split(_sample(utterances, seed), _SAMPLE_BATCHES):
+        if len(indices):
+            labels = batches.make(indices.tolist()).frame_labels.cpu()
+            counts += labels[labels != UNKNOWN_LABEL].bincount(minlength=phones)
     return (counts / counts.sum()).log()
 
 

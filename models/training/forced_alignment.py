@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from models.training.batches import Batch
@@ -33,21 +32,23 @@ def align_phones(log_probs: Tensor, lengths: Tensor, phones: Tensor, phone_lengt
     skips[:, 3::2] = phones[:, 1:] != phones[:, :-1]
     closed = torch.where(skips, 0.0, _IMPOSSIBLE)
 
-    best = torch.full(states.shape, _IMPOSSIBLE, device=log_probs.device)
-    best[:, :2] = scores[:, 0, :2]
-    steps = []
+    # Few operations for each output, as a GPU waits for the CPU to begin each; two impossible states come first.
+    best = log_probs.new_full((outputs, rows, states.shape[1] + 2), _IMPOSSIBLE)
+    best[0, :, 2:4] = scores[:, 0, :2]
     for output in range(1, outputs):
-        before = F.pad(best, (2, 0), value=_IMPOSSIBLE)
-        reached, step = torch.stack([best, before[:, 1:-1], before[:, :-2] + closed]).max(dim=0)
-        is_inside = (output < lengths).unsqueeze(1)
-        best = torch.where(is_inside, reached + scores[:, output], best)
-        steps.append(torch.where(is_inside, step, 0).to(torch.uint8))
+        before = best[output - 1]
+        reached = torch.maximum(torch.maximum(before[:, 2:], before[:, 1:-1]), before[:, :-2] + closed)
+        torch.add(reached, scores[:, output], out=best[output, :, 2:])
+    stay, one, two = best[:-1, :, 2:], best[:-1, :, 1:-1], best[:-1, :, :-2] + closed
+    steps = torch.where(two > torch.maximum(stay, one), 2, (one > stay).byte())
+    steps *= torch.arange(1, outputs, device=lengths.device)[:, None, None] < lengths[:, None]
 
     ends = torch.stack([2 * phone_lengths, (2 * phone_lengths - 1).clamp(min=0)], dim=1)
-    score, last = best.gather(1, ends).max(dim=1)
+    final = best[lengths - 1, torch.arange(rows, device=lengths.device), 2:]
+    score, last = final.gather(1, ends).max(dim=1)
     state = ends.gather(1, last.unsqueeze(1))
     path = [state]
-    for step in reversed(steps):
+    for step in steps.flip(0):
         state = state - step.gather(1, state).long()
         path.append(state)
     return states.gather(1, torch.cat(path[::-1], dim=1)), score > _IMPOSSIBLE / 2

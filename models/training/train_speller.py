@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -220,7 +220,7 @@ def main(
     torch.set_float32_matmul_precision("high")
     output.mkdir(parents=True, exist_ok=True)
     where = torch.device(device)
-    plan = read_recipe(recipe)
+    plan = _speech_once(read_recipe(recipe))
     start = read_start(acoustic)
     corpora = open_corpora(plan, data, output, cache or output / "cache", start, Processes(0, 1), where)
     numbers = {phone: number for number, phone in enumerate(start.phones, start=1)}
@@ -278,6 +278,12 @@ def main(
         {"speller": asdict(config), "averaged": {n: w.cpu() for n, w in trainer.averaged.state_dict().items()}},
         output / SPELLER,
     )
+
+
+def _speech_once(recipe: Recipe) -> Recipe:
+    """The recipe without second views of its utterances, and without sounds in place of speech."""
+    schedule = replace(recipe.schedule, consistency_weight=0.0)
+    return replace(recipe, schedule=schedule, augment=replace(recipe.augment, nonspeech_chance=0.0))
 
 
 def _report(trainer: SpellerTrainer, heard: list[Emissions], texts: list[list[str]]) -> None:
