@@ -120,7 +120,7 @@ class PhoneBank:
         self._features = snippets.features.to(device)
         self._begin, self._end = snippets.begin.to(device), snippets.end.to(device)
         by_quality = snippets.errors.argsort()
-        self._exponent = _exponent(snippets.errors[by_quality], error_rate)
+        self.exponent = _exponent(snippets.errors[by_quality], error_rate)
         left, own, right, places = (
             getattr(snippets, name).to(device) for name in ("left", "phones", "right", "places")
         )
@@ -143,7 +143,7 @@ class PhoneBank:
         def random(count: int) -> Tensor:
             return torch.rand(count, generator=dice, device=device)
 
-        quality = random(len(counts)).pow(self._exponent)[rows]
+        quality = random(len(counts)).pow(self.exponent)[rows]
         quality = quality + (random(len(phones)) + random(len(phones)) - 1) * _SPREAD
         quality = 1 - (1 - quality.abs()).abs()  # reflected at 0 and 1
         both, before, after, alone = (
