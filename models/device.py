@@ -55,13 +55,15 @@ def use_threads(count: int) -> None:
 
 
 def computation_type(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device multiplies it by itself, nearly twice as fast as float32, and not by emulation."""
+    """The fastest that the device multiplies by itself and not by emulation: nearly twice as fast as float32.
+
+    Every GPU that torch still runs on has float16. It keeps three more bits than bfloat16, and the largest value in the
+    bundled model is some hundreds, far from its limit. In bfloat16 torch lays out an LSTM's weights anew at each call.
+    """
     if device.type == "cuda":
-        is_able = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        able = torch.cpu.get_capabilities()
-        is_able = able.get("avx512_bf16") or able.get("amx_bf16")
-    return torch.bfloat16 if is_able else torch.float32
+        return torch.float16
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from models.types import Alternative, AudioFormat, RecognitionOptions, Result
 log = logging.getLogger(__name__)
 
 _PACKET_BYTES = 3200  # of callers in a rehearsal: 100 ms
+_WARM_UP_CALLERS = 8
 _STAGGER = 4  # so many packets apart are they; a chunk of the usual latency takes about as many
 
 
@@ -61,6 +62,10 @@ class Recognizer:
         use_threads(threads)
         recognizer = cls(open_package(folder), open_device(device), decoder_processes=decoder_processes)
         recognizer._self_test()
+        if recognizer._device.type == "cuda":
+            recognizer.rehearse(
+                _WARM_UP_CALLERS
+            )  # kernels are loaded when first used: a second that is no stream's cost
         return recognizer
 
     def close(self) -> None:
@@ -186,7 +191,7 @@ class Recognizer:
             state = AcousticState.stack([job.state for _, job in group])
             windows = self._input(torch.stack([job.window for _, job in group]))
             log_probs, after = self._model.forward_chunk(windows, state, shape)
-            for (number, _), own, own_state in zip(group, log_probs.cpu(), after.unstack(), strict=True):
+            for (number, _), own, own_state in zip(group, self._output(log_probs), after.unstack(), strict=True):
                 done[number] = (own, own_state)
         return done
 
@@ -207,12 +212,20 @@ class Recognizer:
         """[T, F] frames of one utterance -> [outputs, P] log probabilities of phones on the CPU."""
         lengths = torch.tensor([len(frames)], device=self._device)
         emissions: Emissions = self._model(self._input(frames.unsqueeze(0)), lengths)
-        return emissions.phones[0].cpu()
+        return self._output(emissions.phones[0])
 
     def _input(self, frames: Tensor) -> Tensor:
         # From pinned memory a GPU fetches them by itself; from other memory the CPU copies them first.
         pinned = frames.pin_memory() if self._device.type == "cuda" else frames
         return pinned.to(self._device, self._type, non_blocking=True)
+
+    def _output(self, log_probs: Tensor) -> Tensor:
+        """The same on the CPU; the one wait of a pass."""
+        if self._device.type == "cuda":
+            done = torch.cuda.Event(blocking=True)  # the copy alone would wait as well, but keep a core busy with it
+            done.record(torch.cuda.current_stream(self._device))
+            done.synchronize()
+        return log_probs.cpu()
 
     def _self_test(self) -> None:
         wanted = self._package.config.self_test_text

@@ -75,8 +75,9 @@ class AcousticState:
         )
 
     def unstack(self) -> list[AcousticState]:
-        """One state of B = 1 for each stream; the inverse of `stack`. Copies, so that no stream holds its batch."""
-        return [
-            AcousticState(self.hidden[:, row : row + 1].clone(), self.cell[:, row : row + 1].clone())
-            for row in range(self.hidden.shape[1])
-        ]
+        """One state of B = 1 for each stream; the inverse of `stack`.
+
+        Views: a stream holds its batch's state, 4 kB for each stream in it, until its next chunk. A copy for each
+        would be two kernels on a GPU.
+        """
+        return [AcousticState(*own) for own in zip(self.hidden.split(1, dim=1), self.cell.split(1, dim=1), strict=True)]

@@ -26,7 +26,7 @@ _MB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Server:
-    """address: of gRPC. metrics: URL. process: the server; its decoders are its children."""
+    """address: of gRPC. metrics: URL. process: the server; its workers and decoders are below it."""
 
     address: str
     metrics: str
@@ -35,6 +35,11 @@ class Server:
     def cpu_s(self) -> float:
         """CPU time so far, of all its processes."""
         return sum(own.cpu_times().user + own.cpu_times().system for own in self._family())
+
+    def main_cpu_s(self) -> list[float]:
+        """CPU time so far of the process that serves, or of each worker: most of it under one global lock."""
+        workers = [own for own in self.process.children() if own.children()] or [self.process]
+        return [own.cpu_times().user + own.cpu_times().system for own in workers]
 
     def memory_mb(self) -> float:
         """Memory that is its own, of all its processes; what they share is counted once."""
@@ -71,23 +76,26 @@ def running_server(
         "HEARKEN_METRICS_PORT": "0",
         **own,
     }
+    workers = int(environment.get("HEARKEN_WORKERS", "1"))
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen([sys.executable, *program], cwd=ROOT, env=environment, stderr=log)
         try:
-            found = _ports(process, log.fileno())
+            found = _ports(process, log.fileno(), workers)
             yield Server(f"127.0.0.1:{found[0]}", f"http://127.0.0.1:{found[1]}/metrics", psutil.Process(process.pid))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_STOP_LIMIT_S)
 
 
-def _ports(process: subprocess.Popen[bytes], log: int) -> tuple[str, str]:
+def _ports(process: subprocess.Popen[bytes], log: int, workers: int) -> tuple[str, ...]:
+    """Of gRPC and of the metrics of all workers, once each of them serves."""
+    metrics = "metrics of all workers on http://" if workers > 1 else "metrics on http://"
     deadline_s = time.monotonic() + _START_LIMIT_S
     while time.monotonic() < deadline_s and process.poll() is None:
         text = os.pread(log, 1 << 20, 0).decode()
-        if "serving; " in text:
-            ports = re.findall(r"(?:gRPC on|metrics on http://)\s*127\.0\.0\.1:(\d+)", text)
-            return ports[0], ports[1]
+        if text.count("serving; ") >= workers:
+            ports = (re.findall(name + r"127\.0\.0\.1:(\d+)", text) for name in ("gRPC on ", metrics))
+            return tuple(found[0] for found in ports)
         time.sleep(0.1)
     raise SystemExit(f"the server did not start:\n{os.pread(log, 1 << 20, 0).decode()}")
 

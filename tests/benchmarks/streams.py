@@ -1,6 +1,7 @@
-"""How many callers at a time are on time? Raises their number step by step and draws what they wait for.
+"""How many callers at a time are on time? Raises their number step by step and tells what they wait for.
 
-Callers are those of `hearken load`, in a process of their own; they share the machine with the server.
+Callers are those of `hearken load`, in processes of their own; they share the machine with the server. With
+HEARKEN_WORKERS=8 that is one of several processes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from server import Server, quantile_of_buckets, running_server
 
 _STALL = "hearken_event_loop_delay_seconds"
 _SAMPLE_S = 2.0
+_CALLERS_OF_A_PROCESS = 150
+_ROOM = 4
+"""Times the callers: what a worker's share of it is must not turn away those whom chance has given to it."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,25 @@ class Step:
 
 def sweep(streams: list[int], *, seconds: float, latency_ms: int, speech: Path, device: str, model: str) -> list[Step]:
     """One step after the other on one server."""
-    with running_server(device, model, MAX_STREAMS=str(max(streams) + 1)) as server:
+    with running_server(device, model, MAX_STREAMS=str(_ROOM * max(streams))) as server:
         return [_step(server, count, seconds, latency_ms, speech) for count in streams]
+
+
+def load_command(address: str, streams: int, seconds: float, latency_ms: int, speech: Path) -> list[str]:
+    """Prints the figures of so many callers as JSON."""
+    command = [sys.executable, "-m", "hearken", "load", str(speech), "--server", address, "--json"]
+    command += ["--streams", str(streams), "--seconds", str(seconds), "--latency-ms", str(latency_ms)]
+    if streams > _CALLERS_OF_A_PROCESS:
+        command += ["--processes", str(-(-streams // _CALLERS_OF_A_PROCESS))]
+        # The kernel spreads connections over workers by chance: the more there are, the more evenly.
+        command += ["--connections", str(_CALLERS_OF_A_PROCESS)]
+    return command
 
 
 def _step(server: Server, streams: int, seconds: float, latency_ms: int, speech: Path) -> Step:
     peak = _Peak(server)
     stalls_before, cpu_before_s, began_s = server.samples(_STALL), server.cpu_s(), time.monotonic()
-    command = [sys.executable, "-m", "hearken", "load", str(speech), "--server", server.address, "--json"]
-    command += ["--streams", str(streams), "--seconds", str(seconds), "--latency-ms", str(latency_ms)]
+    command = load_command(server.address, streams, seconds, latency_ms, speech)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     memory_mb = peak.stop()
     if not done.stdout:

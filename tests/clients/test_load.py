@@ -114,6 +114,20 @@ def test_several_processes_call(server: Any, recording: Path) -> None:
     assert len(server.speech.contexts) >= 3  # of ListModels and of both callers
 
 
+def test_each_connection_is_one(server: Any, recording: Path) -> None:
+    callers: set[str] = set()
+
+    def note(requests: Any, context: Any) -> Any:
+        callers.add(context.peer())
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "as the test wants it")
+        yield pb.StreamingRecognizeResponse()
+
+    server.speech.script = note
+    options = ("--streams", "6", "--seconds", "0.1", "--connections", "3", "--server", server.address)
+    assert load(recording, *options).exit_code == 0
+    assert len(callers) == 3
+
+
 def test_a_full_server_is_a_figure_and_a_broken_one_a_failure(server: Any, recording: Path) -> None:
     codes = iter([grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL])
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.device import failures_of
+from models.device import computation_type, failures_of
 from models.errors import DeviceLost, OutOfMemory
 from models.recognizer import Recognizer
 from models.types import AudioFormat, Encoding, RecognitionOptions
@@ -32,6 +32,11 @@ def test_errors_of_torch_say_what_has_become_of_the_device(raised: Exception, wa
     with pytest.raises(wanted) as found, failures_of(CPU):
         raise raised
     assert type(found.value) is wanted
+
+
+def test_a_gpu_computes_in_float16_whose_weights_lie_as_it_wants_them() -> None:
+    assert computation_type(torch.device("cuda")) == torch.float16
+    assert computation_type(CPU) in (torch.bfloat16, torch.float32)
 
 
 def test_what_the_allocator_raises_is_recognized() -> None:

@@ -21,6 +21,9 @@ from hearken._results import Result
 PACKET_S = 0.1
 """How much a caller says before it is sent; a microphone's usual packet."""
 
+_OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
+"""Otherwise all channels of a process to one server share a connection, and of a server's workers one has all calls."""
+
 RAMP_S = 2.0
 """The callers begin one after the other within this time: nobody's packets come all at once in a real service."""
 
@@ -90,7 +93,9 @@ async def _seats(load: Load, seats: range) -> list[Call]:
     """One call after the other in each seat, so that about as many as there are seats speak at any time."""
     calls: list[Call] = []
     until_s = time.monotonic() + load.seconds
-    clients = [AsyncClient(load.server, **load.connection) for _ in range(min(load.connections, len(seats)))]
+    options = [*load.connection.get("channel_options", ()), _OWN_CONNECTION]
+    connection: ConnectionOptions = {**load.connection, "channel_options": options}
+    clients = [AsyncClient(load.server, **connection) for _ in range(min(load.connections, len(seats)))]
 
     async def seat(number: int) -> None:
         await asyncio.sleep(min(RAMP_S, load.seconds) * number / load.streams)
