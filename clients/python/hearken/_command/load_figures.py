@@ -121,7 +121,8 @@ def _add_words(waits: Waits, texts: Sequence[tuple[float, Result]]) -> None:
     waits.shown += [at_s - word.end_s for at_s, word in zip(similar, words, strict=True) if at_s < final_at_s]
 
 
-def _aligned(final: tuple[str, ...], shown: tuple[str, ...]) -> list[tuple[int, float]]:
+@lru_cache(maxsize=10_000)  # many callers say the same recordings and hear the same texts
+def _aligned(final: tuple[str, ...], shown: tuple[str, ...]) -> Sequence[tuple[int, float]]:
     """Which final words are in a text, in order, and how alike they are; the alignment that is most alike in sum."""
     # best[i][j]: of the first i final words and the first j of the text.
     best = [[0.0] * (len(shown) + 1) for _ in range(len(final) + 1)]
