@@ -222,7 +222,8 @@ class Recognizer:
     def _output(self, log_probs: Tensor) -> Tensor:
         """The same on the CPU; the one wait of a pass."""
         if self._device.type == "cuda":
-            done = torch.cuda.Event(blocking=True)  # the copy alone would wait as well, but keep a core busy with it
+            # The copy alone would wait as well, but keep a core busy with it.
+            done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             done.record(torch.cuda.current_stream(self._device))
             done.synchronize()
         return log_probs.cpu()

@@ -80,4 +80,5 @@ class AcousticState:
         Views: a stream holds its batch's state, 4 kB for each stream in it, until its next chunk. A copy for each
         would be two kernels on a GPU.
         """
-        return [AcousticState(*own) for own in zip(self.hidden.split(1, dim=1), self.cell.split(1, dim=1), strict=True)]
+        batch = self.hidden.shape[1]
+        return [AcousticState(*own) for own in zip(self.hidden.chunk(batch, 1), self.cell.chunk(batch, 1), strict=True)]
