@@ -1,7 +1,7 @@
 """A model package: one folder with everything that recognition needs, checked before it is used. No pickle anywhere.
 
 config.json          architecture, features, latencies, decoding, self-test text
-weights.safetensors  float16
+weights.safetensors  the acoustic model (`weights.py`)
 units.model          letters (sentencepiece)
 lexicon.txt          words of the language model with their phones, most frequent first
 spelling.txt         how words outside the lexicon are probably pronounced
@@ -9,6 +9,11 @@ lm.bin               word n-grams (KenLM binary, memory-mapped)
 self_test.wav        an utterance with known text
 card.json            what a user should know: data, licenses, word error rates, limits
 checksums.json       SHA-256 of all the others
+
+and, where a package can also write words without lexicon and language model (`acoustic/speller.py`):
+
+speller.safetensors  the speller
+pieces.model         the word pieces that it writes (sentencepiece)
 """
 
 from __future__ import annotations
@@ -21,28 +26,40 @@ from pathlib import Path
 from typing import Any
 
 from models.acoustic.model import AcousticConfig
+from models.acoustic.speller import SpellerConfig
 from models.acoustic.state import ChunkShape
 from models.errors import PackageError
 from models.features import FeatureConfig
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE_VERSIONS = (1, 2)  # the first knew float16 weights only, and no speller
 BUNDLED = Path(__file__).parent / "packages"
 
 WEIGHTS, UNITS = "weights.safetensors", "units.model"
 LEXICON, SPELLING, LANGUAGE_MODEL = "lexicon.txt", "spelling.txt", "lm.bin"
 SELF_TEST, CARD, CONFIG, CHECKSUMS = "self_test.wav", "card.json", "config.json", "checksums.json"
+SPELLER, PIECES = "speller.safetensors", "pieces.model"
 CONTENTS = (CONFIG, WEIGHTS, UNITS, LEXICON, SPELLING, LANGUAGE_MODEL, SELF_TEST, CARD)
+SPELLER_CONTENTS = (SPELLER, PIECES)
 
 _MIB = 2**20
 _MAX_BYTES = {
     **{name: 16 * _MIB for name in (CONFIG, CARD, CHECKSUMS)},
-    **{name: 64 * _MIB for name in (UNITS, SELF_TEST)},
+    **{name: 64 * _MIB for name in (UNITS, PIECES, SELF_TEST)},
     **{name: 1024 * _MIB for name in (LEXICON, SPELLING)},
-    WEIGHTS: 16 * 1024 * _MIB,
+    **{name: 16 * 1024 * _MIB for name in (WEIGHTS, SPELLER)},
 }
 """What is read into memory must not be larger; the language model is mapped, of whatever size."""
 
-_MAX_SIZES = {"vocabulary": 65_536, "phones": 4_096, "channels": 4_096, "hidden": 8_192, "layers": 64}
+_MAX_SIZES = {
+    "vocabulary": 65_536,
+    "pieces": 65_536,
+    "phones": 4_096,
+    "channels": 4_096,
+    "hidden": 8_192,
+    "layers": 64,
+    "outputs_per_step": 64,
+}
 """Of an architecture, so that a foreign configuration cannot keep the server busy before its weights are looked at."""
 
 
@@ -73,7 +90,7 @@ class DecodingConfig:
 @dataclass(frozen=True, slots=True)
 class PackageConfig:
     """config.json. phones: the model's phonetic symbols but the blank, by id from 1. latencies: milliseconds -> chunk
-    shape. self_test_text: what self_test.wav says.
+    shape. self_test_text: what self_test.wav says. speller: None in a package without one.
     """
 
     name: str
@@ -90,6 +107,7 @@ class PackageConfig:
             1280: ChunkShape(8, 8),
         }
     )
+    speller: SpellerConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +137,7 @@ class Package:
     card: ModelCard
 
     def path(self, name: str) -> Path:
-        """The path of one of CONTENTS."""
+        """The path of one of its files."""
         return self.folder / name
 
 
@@ -145,22 +163,22 @@ def open_package(folder: Path) -> Package:
     Raises PackageError for a missing or damaged file, a foreign folder or a format of another version.
     """
     checksums = _read_json(folder / CHECKSUMS)
-    for name in CONTENTS:
-        path = folder / name
-        if not path.is_file():
-            raise PackageError(f"the model package {folder} lacks {name}")
-        _check_size(path)
-        if checksums.get(name) != _sha256(path):
-            raise PackageError(f"{path} is damaged or was changed: its SHA-256 is not the one in {CHECKSUMS}")
+    _check(folder, CONTENTS, checksums)
+    _check(folder, contents_of(folder)[len(CONTENTS) :], checksums)
     table = _read_json(folder / CONFIG)
     version = table.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        raise PackageError(f"{folder} has package format {version}; this version reads format {FORMAT_VERSION}")
+    if version not in _READABLE_VERSIONS:
+        raise PackageError(f"{folder} has package format {version}; this version reads {_READABLE_VERSIONS}")
     card = _read_json(folder / CARD)
     try:
         return Package(folder, _config_of(table), _card_of(card))
     except (KeyError, TypeError, ValueError) as error:
         raise PackageError(f"{folder} has an incomplete {CONFIG} or {CARD}: {error}") from error
+
+
+def contents_of(folder: Path) -> tuple[str, ...]:
+    """The files that a package has to have; whether a speller is among them says its configuration."""
+    return CONTENTS + SPELLER_CONTENTS if _read_json(folder / CONFIG).get("speller") else CONTENTS
 
 
 def write_config(folder: Path, config: PackageConfig) -> None:
@@ -173,17 +191,29 @@ def write_config(folder: Path, config: PackageConfig) -> None:
 
 def write_checksums(folder: Path) -> None:
     """Seals a package: checksums of all its files as they are now."""
-    sums = {name: _sha256(folder / name) for name in CONTENTS}
+    sums = {name: _sha256(folder / name) for name in contents_of(folder)}
     (folder / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
+
+
+def _check(folder: Path, names: tuple[str, ...], checksums: dict[str, Any]) -> None:
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            raise PackageError(f"the model package {folder} lacks {name}")
+        _check_size(path)
+        if checksums.get(name) != _sha256(path):
+            raise PackageError(f"{path} is damaged or was changed: its SHA-256 is not the one in {CHECKSUMS}")
 
 
 def _config_of(table: dict[str, Any]) -> PackageConfig:
     features = table["features"]
     features.update(mean=tuple(features["mean"]), scale=tuple(features["scale"]))
     acoustic = AcousticConfig(**table["acoustic"])
-    for name, most in _MAX_SIZES.items():
-        if not 1 <= (size := getattr(acoustic, name)) <= most:
-            raise ValueError(f"{name} is {size}; from 1 to {most} are possible")
+    speller = SpellerConfig(**table["speller"]) if table.get("speller") else None
+    for part in (acoustic, speller):
+        for name, most in _MAX_SIZES.items():
+            if part is not None and not 1 <= (size := getattr(part, name, 1)) <= most:
+                raise ValueError(f"{name} is {size}; from 1 to {most} are possible")
     return PackageConfig(
         name=table["name"],
         acoustic=acoustic,
@@ -192,6 +222,7 @@ def _config_of(table: dict[str, Any]) -> PackageConfig:
         decoding=DecodingConfig(**table["decoding"]),
         self_test_text=table["self_test_text"],
         latencies={int(ms): ChunkShape(*steps) for ms, steps in table["latencies"].items()},
+        speller=speller,
     )
 
 

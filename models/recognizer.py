@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from models.acoustic.model import AcousticModel, Emissions
@@ -29,6 +28,7 @@ from models.final_pass import final_pass_of
 from models.package import SELF_TEST, WEIGHTS, ModelCard, Package, open_package
 from models.stream import Stream
 from models.types import Alternative, AudioFormat, RecognitionOptions, Result
+from models.weights import load_network
 
 log = logging.getLogger(__name__)
 
@@ -239,24 +239,5 @@ class Recognizer:
 
 
 def load_model(package: Package, device: torch.device) -> AcousticModel:
-    """The package's acoustic model in float32, ready for inference. Raises PackageError.
-
-    Memory is taken only when the sizes in the configuration are those of the tensors in the file.
-    """
-    path = package.path(WEIGHTS)
-    with torch.device("meta"):
-        model = AcousticModel(package.config.acoustic)
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    try:
-        with safe_open(path, "pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            if found != wanted:
-                different = sorted(name for name, _ in found.items() ^ wanted.items())[0]
-                raise PackageError(
-                    f"{path} does not fit the architecture in its config: {different} is"
-                    f" {found.get(different, 'missing')} instead of {wanted.get(different, 'nothing')}"
-                )
-            model.load_state_dict({name: file.get_tensor(name).float() for name in found}, assign=True)
-    except (SafetensorError, RuntimeError) as error:
-        raise PackageError(f"{path} cannot be read: {error}") from error
-    return model.eval().to(device)
+    """The package's acoustic model in float32, ready for inference. Raises PackageError."""
+    return load_network(partial(AcousticModel, package.config.acoustic), package.path(WEIGHTS), device)

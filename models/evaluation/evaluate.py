@@ -1,8 +1,9 @@
 """Error rates of a model package: `python -m models.evaluation.evaluate --data FOLDER`.
 
 Rows: the final result as a stream or a file gets it (endpointing, whole-utterance pass, language model), interim text
-at each latency as it stands when the last chunk has come, and the letters of both passes greedily, without lexicon and
-language model. Below: how many words of interim results are taken back again in a minute of a stream.
+at each latency as it stands when the last chunk has come, and both passes greedily, without lexicon and language model:
+what the package's speller writes, if it has one, else letters. Below: how many words of interim results are taken back
+again in a minute of a stream.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.table import Table
 from models.acoustic.model import Emissions
 from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
+from models.decoding.spelled import SpellingDecoder
 from models.device import open_device, use_threads
 from models.evaluation.revoked import revoked_words
 from models.evaluation.wer import error_rates
@@ -57,6 +59,7 @@ class _Evaluator:
         self.model = load_model(package, open_device(device))
         self.decoder = BeamDecoder(package)
         self.vocabulary = Vocabulary(package.path(UNITS))
+        self.speller = SpellingDecoder(package) if package.config.speller else None
         self.log_mel = LogMel(package.config.features)
         self.latencies = package.config.latencies
 
@@ -87,6 +90,8 @@ class _Evaluator:
         return results + self.recognizer.drain(stream)
 
     def _greedy(self, emissions: Emissions) -> str:
+        if self.speller:
+            return self.speller.text(emissions.phones[0])
         return self.vocabulary.decode([symbol for _, symbol in greedy_ids(emissions.letters[0])])
 
 

@@ -19,11 +19,11 @@ from models.language.mixture import GeneralModel, mix
 from models.language.plain_text import sentences_of
 from models.package import (
     CARD,
-    CONTENTS,
     LANGUAGE_MODEL,
     LEXICON,
     SELF_TEST,
     SPELLING,
+    contents_of,
     is_package,
     open_package,
     write_checksums,
@@ -70,7 +70,7 @@ def customize(
     entries = {word: lexicon.get(word) or guessed[word] for word in words} | lexicon
     lines = (" ".join((word, *phones)) for word, own in entries.items() for phones in own)
     (output / LEXICON).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for name in CONTENTS:
+    for name in contents_of(package.folder):
         if not (output / name).exists():
             shutil.copyfile(package.path(name), output / name)
     card = json.loads(package.path(CARD).read_text(encoding="utf-8"))

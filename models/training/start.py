@@ -7,12 +7,12 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
 from torch import Tensor, nn
 
 from models.features import FeatureConfig
 from models.package import UNITS, WEIGHTS, is_package, open_package
 from models.training.checkpoint import read_checkpoint
+from models.weights import read_weights
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +46,8 @@ def read_start(folder: Path) -> Start:
     """Reads a run's last checkpoint, or a package. Raises PackageError for a damaged package."""
     if is_package(folder):
         package = open_package(folder)
-        weights = {n: w.float() for n, w in safetensors.torch.load_file(package.path(WEIGHTS)).items()}
         config = package.config
-        return Start(weights, package.path(UNITS), config.phones, config.features)
+        return Start(read_weights(package.path(WEIGHTS)), package.path(UNITS), config.phones, config.features)
     checkpoint = read_checkpoint(folder)
     return Start(
         weights=checkpoint["averaged"],

@@ -23,6 +23,7 @@ from models.acoustic.model import AcousticConfig, AcousticModel, Emissions
 from models.acoustic.speller import Speller, SpellerConfig, padded, steps_of
 from models.acoustic.state import ChunkShape
 from models.decoding.greedy import greedy_ids
+from models.package import PIECES
 from models.training.batches import plan_epoch
 from models.training.checkpoint import read_checkpoint
 from models.training.corpora import Corpora, open_corpora
@@ -41,7 +42,7 @@ from models.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
-PIECES, SPELLER = "pieces.model", "speller.pt"
+TRAINED_SPELLER = "speller.pt"
 _CHUNKED_SHARE = 0.15  # of the speech is heard as a stream hears it
 _REAL_SHARE = 0.15  # of the batches are speech itself
 _STEPS_PER_WORD = 5
@@ -276,7 +277,7 @@ def main(
     _report(trainer, heard, texts)
     torch.save(
         {"speller": asdict(config), "averaged": {n: w.cpu() for n, w in trainer.averaged.state_dict().items()}},
-        output / SPELLER,
+        output / TRAINED_SPELLER,
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 
 from models.acoustic.model import AcousticConfig, AcousticModel
@@ -30,6 +29,7 @@ from models.package import (
 )
 from models.recognizer import Recognizer
 from models.training.units import train_units
+from models.weights import write_weights
 
 TINY_LEXICON = {
     "a": "@",
@@ -82,7 +82,7 @@ def tiny_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.nn.init.normal_(head.weight, std=_SHARPNESS / 16)
     with torch.no_grad():
         model.phone_head.bias[:: config.acoustic.phones] -= _FEWER_BLANKS
-    safetensors.torch.save_file({k: v.half() for k, v in model.state_dict().items()}, folder / WEIGHTS)
+    write_weights(model.state_dict(), folder / WEIGHTS)
     (folder / LEXICON).write_text("".join(f"{word} {phones}\n" for word, phones in TINY_LEXICON.items()))
     (folder / SPELLING).write_text("".join(f"{letter}\t{phone}\n" for letter, phone in TINY_SPELLING.items()))
     (folder / LANGUAGE_MODEL).write_text(_bigram_arpa())
