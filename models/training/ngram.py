@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,23 +22,11 @@ from models.errors import DataError
 from models.language.arpa import SPECIAL_WORDS, choose_words, encode, write_arpa
 from models.language.kneser_ney import UNKNOWN, count_ngrams, train
 from models.training.kenlm_binary import write_binary
+from models.training.sentences import read_sentences
 
 log = logging.getLogger(__name__)
 
 MODEL_FILE, ARPA_FILE, WORDS_FILE = "lm.bin", "lm.arpa", "words.txt"
-
-
-def read_sentences(paths: Iterable[Path]) -> Iterator[list[str]]:
-    """Sentences as lowercase words: a text's lines, or the last column of a manifest (.tsv, with a header line)."""
-    for path in paths:
-        is_manifest = path.suffix == ".tsv"
-        with path.open(encoding="utf-8") as lines:
-            if is_manifest:
-                next(lines, None)
-            for line in lines:
-                words = (line.rpartition("\t")[2] if is_manifest else line).lower().split()
-                if words:
-                    yield words
 
 
 @dataclass(frozen=True, slots=True)

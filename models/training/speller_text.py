@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.training.ngram import read_sentences
 from models.training.phone_bank import BEGINS_WORD, ENDS_WORD
 from models.training.pronunciations import Pronunciations
+from models.training.sentences import read_sentences
 from models.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
