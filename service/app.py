@@ -28,6 +28,7 @@ from service.engine import Recognizer
 from service.errors import Draining, StartError
 from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
+from service.late_refusals import LateRefusals
 from service.listening import check_free, grpc_options, most_calls
 from service.load import MachineLoad, UsedCpu, usable_cores
 from service.loop_delay import watch_loop
@@ -108,11 +109,12 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._tracing = Tracing(settings.traces_endpoint)
         self._calls = Calls(settings, self.metrics)
+        self._late_refusals = LateRefusals(settings.late_refusal_s)
         self._facades = installed_facades(self._calls)
         self._services = (SPEECH, *(service for facade in self._facades for service in facade.services))
         self._grpc = grpc.aio.server(
             options=grpc_options(settings),
-            interceptors=_interceptors(settings, self.metrics, self._tracing),
+            interceptors=_interceptors(settings, self.metrics, self._tracing, self._late_refusals),
             maximum_concurrent_rpcs=most_calls(settings),
         )
         self._hosting: Hosting[Any] = Hosting(self.metrics)
@@ -253,6 +255,7 @@ class Server:
         await self._emptied(grace_s - results_s - undisturbed_s)
         self._sessions.end_all(Draining)
         await self._emptied(results_s)
+        self._late_refusals.end()
         await self._grpc.stop(_LAST_STATUS_S)
         for facade in self._facades:
             await facade.close()
@@ -281,7 +284,9 @@ class Server:
         self._health_change = asyncio.create_task(self._set_health(serving=False))
 
 
-def _interceptors(settings: Settings, metrics: Metrics, tracing: Tracing) -> list[grpc.aio.ServerInterceptor]:
+def _interceptors(
+    settings: Settings, metrics: Metrics, tracing: Tracing, late_refusals: LateRefusals
+) -> list[grpc.aio.ServerInterceptor]:
     inner: list[grpc.aio.ServerInterceptor] = [Reading(metrics, idle_timeout_s=settings.idle_timeout_s)]
     if settings.traces_endpoint:
         inner.insert(0, TraceContext(tracing))
@@ -291,7 +296,7 @@ def _interceptors(settings: Settings, metrics: Metrics, tracing: Tracing) -> lis
     tokens = Reloading([path], lambda: read_tokens(path))
     is_open = {health.SERVICE_NAME: settings.open_health, reflection.SERVICE_NAME: settings.open_reflection}
     open_services = frozenset(service for service, open_ in is_open.items() if open_)
-    return [Authentication(tokens.current, metrics, open_services=open_services), *inner]
+    return [Authentication(tokens.current, metrics, late_refusals, open_services=open_services), *inner]
 
 
 def _protection(settings: Settings) -> str:

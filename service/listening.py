@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from service.errors import StartError
+from service.late_refusals import MOST_WAITING
 from service.settings import Settings, variable_of
 
 _RECORDING_BYTES_PER_S = 48_000 * 2 * 2
@@ -14,17 +15,14 @@ _REST_OF_REQUEST_BYTES = 64 * 1024
 """Room for everything in a request that is not audio."""
 
 _MORE_CALLS = 1000
-"""Calls at a time beyond the streams: of those who watch the health, and of those who wait to be refused."""
-
-_MORE_CALLS_PER_CONNECTION = 100
-"""As many streams as the server takes may share a connection, and so many more are refused in words."""
+"""Calls at a time beyond the streams and the late refusals: of those who watch the health, for example."""
 
 _PENDING_CALLS = 5000
 
 
 def most_calls(settings: Settings) -> int:
     """Calls at a time, of all connections."""
-    return settings.max_streams + _MORE_CALLS
+    return settings.max_streams + MOST_WAITING + _MORE_CALLS
 
 
 def grpc_options(settings: Settings) -> list[tuple[str, int]]:
@@ -48,7 +46,7 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", settings.max_header_bytes),
         ("grpc.absolute_max_metadata_size", settings.max_header_bytes),
         # Also those count that were cancelled and are not cleared away yet: this is what holds back a rapid reset.
-        ("grpc.max_concurrent_streams", settings.max_streams + _MORE_CALLS_PER_CONNECTION),
+        ("grpc.max_concurrent_streams", settings.max_calls_per_connection),
         # Calls that wait for the event loop. Beyond the first number gRPC ends some at random with CANCELLED, beyond
         # the second all; its own 1000 and 3000 would let a few bad connections push out good callers.
         ("grpc.server.max_pending_requests", _PENDING_CALLS),

@@ -108,6 +108,16 @@ class Settings(BaseModel):
         0.0, "Longest audio of a stream; then it is ended with its results. 0: any length.", unit="s", ge=0
     )
     max_connections: int = _setting(4096, "Connections at a time; more are closed at once.", unit="connections", ge=1)
+    max_calls_per_connection: int = _setting(
+        100, "Calls at a time on one connection; further ones wait in the client.", unit="calls", ge=1, le=100_000
+    )
+    late_refusal_s: float = _setting(
+        5.0,
+        "Time that callers without a known token wait for their refusal, all but the first ten a second; 0: none.",
+        unit="s",
+        ge=0,
+        le=60,
+    )
     max_header_bytes: int = _setting(16 * 1024, "Largest metadata of a request.", unit="bytes", ge=1024, le=1024 * 1024)
     handshake_timeout_s: float = _setting(
         10.0, "Time that a connection has for TLS and its first frame.", unit="s", gt=0, le=600

