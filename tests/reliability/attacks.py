@@ -178,10 +178,11 @@ async def connect_flood(port: int, count: int = 1000, a_second: float = 5000) ->
     return await _many(count, one, at_a_time=200)
 
 
-async def rapid_reset(port: int, count: int = 5000, *, obeys: bool = False) -> Seen:
+async def rapid_reset(port: int, count: int = 5000, *, obeys: bool = False, pause_s: float = 0.0) -> Seen:
     """Requests that are cancelled as soon as they are made (CVE-2023-44487).
 
     obeys: confirms the server's settings. Who does not may make as many requests as one connection may have at a time.
+    pause_s: between two of them.
     """
     block = _headers()
     begun = 0
@@ -200,6 +201,8 @@ async def rapid_reset(port: int, count: int = 5000, *, obeys: bool = False) -> S
                 + _frame(_RST_STREAM, 0, stream, struct.pack(">I", _CANCEL)),
             ):
                 break
+            if pause_s:
+                await asyncio.sleep(pause_s)
         if not writer.is_closing():
             writer.write_eof()
         await closed

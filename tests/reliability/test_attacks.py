@@ -20,6 +20,7 @@ from serving import FAKE, Serving, serving
 
 from hearken import AsyncClient
 from hearken.v1 import speech_pb2 as pb
+from service.late_refusals import AT_ONCE_PER_S
 from service.tokens import Scope, create_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -112,6 +113,21 @@ async def test_the_place_of_a_client_that_vanished_is_free_again(server: Serving
     assert await server.metric("hearken_streams_active") == 1
     await vanishing
     await settled(server)
+
+
+async def test_who_takes_calls_without_a_token_back_at_once_has_no_room_for_more_until_they_are_refused(
+    tmp_path: Path,
+) -> None:
+    tokens = tmp_path / "tokens.toml"
+    token = create_token(tokens, "good", frozenset(Scope), None, None)
+    own = {**IMPATIENT, "late_refusal_s": 2, "max_calls_per_connection": 3, "tokens_file": tokens}
+    async with serving(FAKE, **own) as server:
+        async with good_streams_beside(server, token=token), asyncio.timeout(20):
+            await attacks.rapid_reset(server.port, 60, obeys=True, pause_s=0.01)
+            while await server.metric('hearken_errors_total{status="CANCELLED"}') < AT_ONCE_PER_S + 3:
+                await asyncio.sleep(0.05)
+        await settled(server)
+        assert await server.metric('hearken_errors_total{status="CANCELLED"}') <= 40
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
