@@ -26,6 +26,11 @@ from service.workers import CANNOT_START, Place, supervise
 
 logger = logging.getLogger(__name__)
 
+_THREAD_SWITCH_S = 0.001
+"""How long a thread may keep the others from running Python. The model's thread gives way at each of its many
+operations; with Python's own 5 ms it got its turn back so late that a busy event loop tripled the time of a step.
+"""
+
 _BROKEN = 3
 """Exit code when recognition has stopped for good: whoever supervises the process starts a new one."""
 
@@ -114,6 +119,7 @@ def _load_in(place: Place, load: Load, settings: Settings) -> Recognizer[Any]:
 
 
 def _run(settings: Settings, serving: Coroutine[Any, Any, int]) -> int:
+    sys.setswitchinterval(_THREAD_SWITCH_S)
     log = Log(settings.log_level, settings.log_format)
     log.start()
     try:

@@ -105,15 +105,26 @@ async def status_of_errors(
         await context.send_initial_metadata(((STREAM_ID_KEY, stream_id), (VERSION_KEY, server_version())))
         yield
     except Exception as error:
-        code, text = told(error, stream_id, say)
-        if isinstance(error, Refused):
-            metrics.streams_refused.labels(error.reason).inc()
-        metrics.errors.labels(code.name).inc()
-        await context.abort(code, text, _retry_hint(error, code, text))
+        await end(context, metrics, stream_id, error, say)
     except asyncio.CancelledError:
         logger.info("stream %s: cancelled", stream_id)
         metrics.errors.labels(grpc.StatusCode.CANCELLED.name).inc()
         raise
+
+
+async def end(
+    context: grpc.aio.ServicerContext[Any, Any],
+    metrics: Metrics,
+    stream_id: str,
+    error: Exception,
+    say: Callable[[Exception], Said | None] = said_of,
+) -> None:
+    """Ends the request with the status of the error, and counts it."""
+    code, text = told(error, stream_id, say)
+    if isinstance(error, Refused):
+        metrics.streams_refused.labels(error.reason).inc()
+    metrics.errors.labels(code.name).inc()
+    await context.abort(code, text, _retry_hint(error, code, text))
 
 
 def told(error: Exception, stream_id: str, say: Callable[[Exception], Said | None] = said_of) -> Said:
