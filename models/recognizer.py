@@ -14,9 +14,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.acoustic.model import AcousticModel, Emissions
-from models.acoustic.state import AcousticState, ChunkShape
+from models.acoustic.state import STEP_FRAMES, AcousticState, ChunkShape, step_count
 from models.channel import ChannelParts, ChunkJob, FinalJob
 from models.decoding.beam import BeamDecoder
 from models.decoding.greedy import greedy_ids
@@ -26,6 +27,7 @@ from models.errors import InvalidOptions, PackageError
 from models.features import SAMPLE_RATE_HZ, LogMel
 from models.final_pass import final_pass_of
 from models.package import SELF_TEST, WEIGHTS, ModelCard, Package, open_package
+from models.shapes import rounded_up
 from models.stream import Stream
 from models.types import Alternative, AudioFormat, RecognitionOptions, Result
 from models.weights import load_network
@@ -125,8 +127,8 @@ class Recognizer:
 
         After a whole-utterance pass the stream `is_decoding`, and `decode` gives its final result.
 
-        Chunks of the same shape go through the model together. Final passes go one by one: then neither the neighbors
-        nor the padding can change the last bits of a score, and the text of a stream is that of its file.
+        Chunks of the same shape go through the model together. Final passes go one by one, padded by their own length
+        alone: then no neighbor can change the last bits of a score, and the text of a stream is that of its file.
         If it raises, no stream has changed, so that each can be tried alone. Raises OutOfMemory and DeviceLost.
         """
         jobs = [stream.job() for stream in streams]
@@ -188,10 +190,14 @@ class Recognizer:
             by_shape[job.shape].append((number, job))
         done = {}
         for shape, group in by_shape.items():
-            state = AcousticState.stack([job.state for _, job in group])
-            windows = self._input(torch.stack([job.window for _, job in group]))
-            log_probs, after = self._model.forward_chunk(windows, state, shape)
-            for (number, _), own, own_state in zip(group, self._output(log_probs), after.unstack(), strict=True):
+            nobody = rounded_up(len(group)) - len(group)
+            state = AcousticState.stack([job.state for _, job in group] + [self._initial_state] * nobody)
+            windows = F.pad(torch.stack([job.window for _, job in group]), (0, 0, 0, 0, 0, nobody))
+            log_probs, after = self._model.forward_chunk(self._input(windows), state, shape)
+            rows = slice(len(group))
+            for (number, _), own, own_state in zip(
+                group, self._output(log_probs)[rows], after.unstack()[rows], strict=True
+            ):
                 done[number] = (own, own_state)
         return done
 
@@ -210,9 +216,11 @@ class Recognizer:
     @torch.inference_mode()
     def _whole_pass(self, frames: Tensor) -> Tensor:
         """[T, F] frames of one utterance -> [outputs, P] log probabilities of phones on the CPU."""
+        steps = step_count(len(frames))
+        padded = F.pad(frames, (0, 0, 0, rounded_up(steps) * STEP_FRAMES - len(frames)))
         lengths = torch.tensor([len(frames)], device=self._device)
-        emissions: Emissions = self._model(self._input(frames.unsqueeze(0)), lengths)
-        return self._output(emissions.phones[0])
+        emissions: Emissions = self._model(self._input(padded.unsqueeze(0)), lengths)
+        return self._output(emissions.phones[0, : steps * self._package.config.acoustic.outputs_per_step])
 
     def _input(self, frames: Tensor) -> Tensor:
         # From pinned memory a GPU fetches them by itself; from other memory the CPU copies them first.

@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha import reflection
 
 from hearken.v1 import speech_pb2, speech_pb2_grpc
 from models.errors import DeviceError, PackageError
+from models.shapes import limit_caches
 from models.threads import limit_threads
 from service.background import in_background
 from service.engine import Recognizer
@@ -80,6 +81,7 @@ Load = Callable[[Settings], Recognizer[Any]]
 def load_recognizer(settings: Settings) -> Recognizer[Any]:
     """The model that the settings name, self-test passed. Raises PackageError and DeviceError. Takes seconds."""
     limit_threads(settings.threads)
+    limit_caches()
     from models.package import find_package
     from models.recognizer import Recognizer as TrainedRecognizer
 

@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.acoustic.recurrent import CELLS, BidirectionalLayer
-from models.acoustic.state import LEFT_CONTEXT_FRAMES, RECEPTIVE_FRAMES, STEP_FRAMES, STEP_S, AcousticState, ChunkShape
+from models.acoustic.state import (
+    LEFT_CONTEXT_FRAMES,
+    RECEPTIVE_FRAMES,
+    STEP_FRAMES,
+    STEP_S,
+    AcousticState,
+    ChunkShape,
+    step_count,
+)
 
 _STRIDE = 2
 _CONVOLUTIONS = 3
@@ -161,7 +169,7 @@ class AcousticModel(nn.Module):
 
     def _subsample(self, frames: Tensor, frame_lengths: Tensor) -> tuple[Tensor, Tensor]:
         lengths = (frame_lengths + STEP_FRAMES - 1) // STEP_FRAMES
-        wanted = (int(lengths.max()) - 1) * STEP_FRAMES + RECEPTIVE_FRAMES
+        wanted = (step_count(frames.shape[1]) - 1) * STEP_FRAMES + RECEPTIVE_FRAMES
         right = wanted - LEFT_CONTEXT_FRAMES - frames.shape[1]
         return self.subsampling(F.pad(frames, (0, 0, LEFT_CONTEXT_FRAMES, right))), lengths
 
