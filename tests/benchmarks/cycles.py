@@ -34,11 +34,11 @@ def main(
     audio = samples[: round(seconds * _RATE_HZ)].tobytes()
     with running_server() as server:
         asyncio.run(_cycles(server.address, audio, warm_up, at_a_time))
-        first_mb = last_mb = server.memory_mb()
+        first_mb = last_mb = server.resident_mb()
         sys.stdout.write(f"after {warm_up} cycles {first_mb:.1f} MB\n")
         for number in range(1, _PRINTS + 1):
             asyncio.run(_cycles(server.address, audio, cycles // _PRINTS, at_a_time))
-            last_mb = server.memory_mb()
+            last_mb = server.resident_mb()
             done = warm_up + number * (cycles // _PRINTS)
             sys.stdout.write(f"after {done} cycles {last_mb:.1f} MB, {last_mb - first_mb:+.1f}\n")
             sys.stdout.flush()

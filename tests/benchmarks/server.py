@@ -45,6 +45,10 @@ class Server:
         """Memory that is its own, of all its processes; what they share is counted once."""
         return sum(own.memory_full_info().pss for own in self._family()) / _MB
 
+    def resident_mb(self) -> float:
+        """As `memory_mb`, but what they share counts for each: no matter who else on the machine maps the same files."""
+        return sum(own.memory_info().rss for own in self._family()) / _MB
+
     def samples(self, name: str) -> dict[str, float]:
         """The buckets of a histogram: upper border -> count so far."""
         text = urllib.request.urlopen(self.metrics, timeout=10).read().decode()
