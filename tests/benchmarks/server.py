@@ -46,7 +46,7 @@ class Server:
         return sum(own.memory_full_info().pss for own in self._family()) / _MB
 
     def resident_mb(self) -> float:
-        """As `memory_mb`, but what they share counts for each: no matter who else on the machine maps the same files."""
+        """As `memory_mb`, but what is shared counts for each: no matter who else on the machine maps the same files."""
         return sum(own.memory_info().rss for own in self._family()) / _MB
 
     def samples(self, name: str) -> dict[str, float]:
