@@ -52,7 +52,7 @@ class _Heard:
 class _Evaluator:
     """One process's recognizer, and the same model without its decoder."""
 
-    def __init__(self, folder: Path, device: str) -> None:
+    def __init__(self, folder: Path, device: str, whole: bool) -> None:
         use_threads(1)
         package = open_package(folder)
         self.recognizer = Recognizer(package, open_device(device))
@@ -61,7 +61,7 @@ class _Evaluator:
         self.vocabulary = Vocabulary(package.path(UNITS))
         self.speller = SpellingDecoder(package) if package.config.speller else None
         self.log_mel = LogMel(package.config.features)
-        self.latencies = package.config.latencies
+        self.latencies = {} if whole else package.config.latencies
 
     @torch.inference_mode()
     def hear(self, utterance: Utterance) -> _Heard:
@@ -98,10 +98,10 @@ class _Evaluator:
 _evaluator: _Evaluator | None = None
 
 
-def _hear(folder: Path, device: str, utterance: Utterance) -> _Heard:
+def _hear(folder: Path, device: str, whole: bool, utterance: Utterance) -> _Heard:
     global _evaluator  # one a process, made with the first utterance
     if _evaluator is None:
-        _evaluator = _Evaluator(folder, device)
+        _evaluator = _Evaluator(folder, device, whole)
     return _evaluator.hear(utterance)
 
 
@@ -111,6 +111,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N")] = "cpu",
     jobs: Annotated[int, typer.Option(help="processes")] = 2,
     limit: Annotated[int, typer.Option(help="use every n-th utterance so that about this many remain; 0: all")] = 0,
+    whole: Annotated[bool, typer.Option("--whole", help="leave out the latencies")] = False,
     output: Annotated[Path | None, typer.Option(help="write the rates (JSON) and, beside it, the texts (TSV)")] = None,
 ) -> None:
     """Print word and character error rates of a model package on a corpus."""
@@ -120,7 +121,7 @@ def evaluate(
     folder = find_package(model)
     console = Console()
     with ProcessPoolExecutor(jobs) as pool:
-        found = pool.map(_hear, repeat(folder), repeat(device), utterances, chunksize=8)
+        found = pool.map(_hear, repeat(folder), repeat(device), repeat(whole), utterances, chunksize=8)
         heard = list(track(found, total=len(utterances), description="recognizing", console=console, transient=True))
     texts = [own.texts for own in heard]
     references = [utterance.transcript for utterance in utterances]
