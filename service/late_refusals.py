@@ -8,6 +8,7 @@ is left to service/rpc/interceptors.py.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 
@@ -22,7 +23,7 @@ class LateRefusals:
     """Belongs to the event loop. Of all callers together: an address may stand for many, and many for one."""
 
     def __init__(self, late_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """late_s: how long a caller is kept waiting; 0: not at all."""
+        """late_s: how long a caller is kept waiting, half as long to half as long again; 0: not at all."""
         self._late_s = late_s
         self._clock = clock
         self._second_s = clock()
@@ -35,7 +36,8 @@ class LateRefusals:
             return
         loop = asyncio.get_running_loop()
         over = loop.create_future()
-        timer = loop.call_later(self._late_s, _set, over)
+        # Not all of a burst at the same moment: it would be a burst again, whose callers come back at the same moment.
+        timer = loop.call_later(self._late_s * random.uniform(0.5, 1.5), _set, over)
         self._waiting.add(over)
         has_gone = False
         while not over.done():
