@@ -1,4 +1,4 @@
-"""A network's weights in a file: matrices as 8-bit integers with a scale for each row, the rest as float16. Nothing is pickled.
+"""A network's weights in a file: matrices in 8 bits with a scale for each row, the rest in float16. Nothing is pickled.
 
 Symmetric rounding to the nearest of 255 values a row changes a recognizer's words hardly more than chance does, and
 halves what a package weighs. Computing is in the precision of the device, not of the file.
