@@ -13,7 +13,7 @@ from models.acoustic.speller import SpellerConfig, padded, steps_of
 from models.training.phone_bank import PhoneBank, joined, snippets_of
 from models.training.recipe import ScheduleConfig
 from models.training.speller_text import SpellerText, word_places, write_text
-from models.training.train_speller import SpellerTrainer
+from models.training.speller_trainer import SpellerTrainer
 from models.training.units import train_units
 from models.vocabulary import Vocabulary
 from tests.models.acoustic.test_speller import heard
