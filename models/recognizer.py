@@ -48,6 +48,8 @@ class Recognizer:
         self._device = device
         self._type = computation_type(device)
         self._model = load_model(package, device).to(self._type)
+        if device.type == "cpu":
+            self._model.pack()
         self._log_mel = LogMel(package.config.features)
         pool = DecoderPool(package.folder, decoder_processes) if decoder_processes else None
         self._search = BeamDecoder(package)

@@ -162,6 +162,12 @@ class AcousticModel(nn.Module):
         out, state = self._layers_over_windows(x, lengths, shape.chunk_steps, state)
         return self._log_probs(self.phone_head, out[:, 0, : shape.chunk_steps]), state
 
+    def pack(self) -> None:
+        """Prepares the layers for inference on the CPU; the model can neither learn nor move then."""
+        for layer in self.layers:
+            assert isinstance(layer, BidirectionalLayer)
+            layer.pack()
+
     def initial_state(self, batch: int = 1) -> AcousticState:
         """The state before the first chunk of `batch` streams."""
         hidden = self.head.weight.new_zeros(self.config.layers, batch, self.config.hidden)

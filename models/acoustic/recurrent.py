@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.acoustic.packed import PackedLSTM, can_pack
+
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """How many matrices of H rows lie on top of each other in a cell's weights."""
@@ -21,14 +23,20 @@ class BidirectionalLayer(nn.Module):
         super().__init__()
         self.hidden = hidden
         # Whatever the cell: packages and checkpoints know the weights by these names.
-        self.forward_lstm = CELLS[cell](inputs, hidden, batch_first=True)
-        self.backward_lstm = CELLS[cell](inputs, hidden, batch_first=True)
+        self.forward_lstm: nn.Module = CELLS[cell](inputs, hidden, batch_first=True)
+        self.backward_lstm: nn.Module = CELLS[cell](inputs, hidden, batch_first=True)
         # PyTorch's initial weights make each layer's output smaller than its input; this keeps deep layers awake.
         self.norm = nn.LayerNorm(2 * hidden)
         if cell == "lstm":
             for lstm in (self.forward_lstm, self.backward_lstm):
                 # The forget gate begins open (Jozefowicz et al. 2015).
                 nn.init.ones_(lstm.get_parameter("bias_ih_l0").data[hidden : 2 * hidden])
+
+    def pack(self) -> None:
+        """Prepares for inference on the CPU, where that makes it faster; the layer can neither learn nor move then."""
+        for name, own in (("forward_lstm", self.forward_lstm), ("backward_lstm", self.backward_lstm)):
+            if isinstance(own, nn.LSTM) and can_pack():
+                setattr(self, name, PackedLSTM(own))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """[B, S, D], lengths [B] -> [B, S, 2H]; padding after an utterance's length never reaches its steps."""
@@ -65,7 +73,7 @@ class BidirectionalLayer(nn.Module):
     def _ahead(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The forward direction over x [B, S, D] from a state on: [B, S, H] and the state after it."""
         hidden, cell = state
-        if isinstance(self.forward_lstm, nn.LSTM):
+        if isinstance(self.forward_lstm, nn.LSTM | PackedLSTM):
             out, (hidden, cell) = self.forward_lstm(x, (hidden, cell))
         else:
             out, hidden = self.forward_lstm(x, hidden)
