@@ -24,12 +24,12 @@ from models.decoding.greedy import greedy_ids
 from models.decoding.pool import DecoderPool
 from models.device import computation_type, failures_of, held_memory_bytes, open_device, release_memory, use_threads
 from models.errors import InvalidOptions, PackageError
-from models.features import SAMPLE_RATE_HZ, LogMel
+from models.features import FRAMES_PER_SECOND, SAMPLE_RATE_HZ, LogMel
 from models.final_pass import final_pass_of
 from models.package import SELF_TEST, WEIGHTS, ModelCard, Package, open_package
-from models.shapes import rounded_up
+from models.shapes import rounded_up, sizes
 from models.stream import Stream
-from models.types import Alternative, AudioFormat, RecognitionOptions, Result
+from models.types import Alternative, AudioFormat, EndpointingOptions, RecognitionOptions, Result
 from models.weights import load_network
 
 log = logging.getLogger(__name__)
@@ -184,6 +184,23 @@ class Recognizer:
             stream.finish()
             self.drain(stream)
         return sum(stream.received_s for stream in streams)
+
+    @torch.inference_mode()
+    def prepare(self, latency_ms: int, *, max_batch: int) -> None:
+        """Uses the model once in every shape that callers of one latency bring about, so that none is new later.
+
+        What is compiled for them takes a second and 85 MB on a CPU; others would come as they are first met. max_batch:
+        most streams in an `advance`. Utterances are those of at most the usual length. Raises OutOfMemory and
+        DeviceLost.
+        """
+        shape = self._package.config.latencies[latency_ms]
+        mel_bins = self._package.config.features.mel_bins
+        chunk = ChunkJob(torch.zeros(shape.window_frames, mel_bins), self._initial_state, shape)
+        with failures_of(self._device):
+            for streams in sizes(max_batch):
+                self._chunk_pass([(number, chunk) for number in range(streams)])
+            for steps in sizes(step_count(round(EndpointingOptions().max_utterance_s * FRAMES_PER_SECOND))):
+                self._whole_pass(torch.zeros(steps * STEP_FRAMES, mel_bins))
 
     def _chunk_pass(self, jobs: Sequence[tuple[int, ChunkJob]]) -> dict[int, tuple[Tensor, AcousticState]]:
         """Numbered jobs -> log probabilities [outputs, P] on the CPU and the state after, by number."""

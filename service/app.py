@@ -22,16 +22,17 @@ from grpc_reflection.v1alpha import reflection
 
 from hearken.v1 import speech_pb2, speech_pb2_grpc
 from models.errors import DeviceError, PackageError
-from models.shapes import limit_caches
+from models.shapes import keep_compiled
 from models.threads import limit_threads
 from service.background import in_background
+from service.cpu_time import FreeCores, UsedCpu, usable_cores
 from service.engine import Recognizer
 from service.errors import Draining, StartError
 from service.hosting import Hosted, Hosting
 from service.lanes import Lanes
 from service.late_refusals import LateRefusals
 from service.listening import check_free, grpc_options, most_calls
-from service.load import MachineLoad, UsedCpu, usable_cores
+from service.load import MachineLoad
 from service.loop_delay import watch_loop
 from service.metrics import Metrics
 from service.monitoring import Monitoring
@@ -81,16 +82,19 @@ Load = Callable[[Settings], Recognizer[Any]]
 def load_recognizer(settings: Settings) -> Recognizer[Any]:
     """The model that the settings name, self-test passed. Raises PackageError and DeviceError. Takes seconds."""
     limit_threads(settings.threads)
-    limit_caches()
+    keep_compiled()
     from models.package import find_package
     from models.recognizer import Recognizer as TrainedRecognizer
 
-    return TrainedRecognizer.load(
+    recognizer = TrainedRecognizer.load(
         find_package(settings.model).resolve(),  # a link may lead elsewhere when decoder processes are replaced
         settings.device,
         threads=settings.threads,
         decoder_processes=settings.decoder_processes or max(2, (os.cpu_count() or 1) // 2),
     )
+    if settings.default_latency_ms in recognizer.latencies_ms:
+        recognizer.prepare(settings.default_latency_ms, max_batch=settings.max_batch)
+    return recognizer
 
 
 class Server:
@@ -120,9 +124,8 @@ class Server:
             maximum_concurrent_rpcs=most_calls(settings),
         )
         self._hosting: Hosting[Any] = Hosting(self.metrics)
-        self._machine = MachineLoad(
-            cores=usable_cores() / settings.workers, max_wait_s=settings.max_wait_ms / 1000, cpu_s=UsedCpu()
-        )
+        free_cores = _free_cores_of(settings.workers)
+        self._machine = MachineLoad(cores=free_cores, max_wait_share=settings.max_wait_share, cpu_s=UsedCpu())
         self._sessions = Sessions(
             self._hosting,
             self.metrics,
@@ -138,8 +141,9 @@ class Server:
         self._loop_watch: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
         self.metrics.device_memory_bytes.set_function(self._hosting.device_memory_bytes)
+        self.metrics.free_cores.set_function(free_cores)
         self.metrics.audio_cost.set_function(lambda: self._machine.cost)
-        self.metrics.step_wait_seconds.set_function(lambda: self._machine.wait_s)
+        self.metrics.step_wait.set_function(lambda: self._machine.wait_share)
 
     async def start(self) -> None:
         """Listens on both ports. Health says NOT_SERVING, recognition says that it is loading. Raises StartError."""
@@ -299,6 +303,13 @@ def _interceptors(
     is_open = {health.SERVICE_NAME: settings.open_health, reflection.SERVICE_NAME: settings.open_reflection}
     open_services = frozenset(service for service, open_ in is_open.items() if open_)
     return [Authentication(tokens.current, metrics, late_refusals, open_services=open_services), *inner]
+
+
+def _free_cores_of(workers: int) -> Callable[[], float]:
+    """This process's part of the cores that programs other than this server leave to it."""
+    all_workers = UsedCpu(os.getppid() if workers > 1 else None)
+    free = FreeCores(usable_cores(), own_s=all_workers)
+    return lambda: free() / workers
 
 
 def _protection(settings: Settings) -> str:

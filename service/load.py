@@ -1,21 +1,16 @@
 """Whether one stream more would be on time: measured, because it depends on the machine, the model and the callers.
 
-Who is let in is service/sessions.py's decision, how many at most an operator's.
+Who is let in is left to service/sessions.py, how many at most to the operator, what CPUs there are to cpu_time.py.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
-import psutil
-
-CPU_SHARE = 0.85
-"""Part of the CPUs that streams may take; bursts, callers who come and go and the system have the rest."""
+CPU_SHARE = 0.92
+"""Part of the CPUs at hand that streams may take; bursts and callers who come and go have the rest."""
 
 _BUSY_SHARE = 0.5
 """Of the CPUs. An engine with time to spare runs streams one by one, which costs more than they would need."""
@@ -29,9 +24,6 @@ _FRONT_END_COST = 0.002
 """What a rehearsal leaves out, as gRPC: so much that it agrees with what 64 streams were seen to take."""
 _MEMORY_S = 2.0
 """Time over which waiting is averaged."""
-_CHILDREN_S = 10.0
-"""So often they are looked for: decoders begin with the server, and a new one takes the place of a dead one."""
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class MachineLoad:
@@ -40,20 +32,20 @@ class MachineLoad:
     def __init__(
         self,
         *,
-        cores: float,
-        max_wait_s: float,
+        cores: Callable[[], float],
+        max_wait_share: float,
         cpu_s: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """cores: CPUs at hand. max_wait_s: longest mean time for a step of a stream. cpu_s: CPU time used so far."""
+        """cores: CPUs at hand. max_wait_share: see wait_share. cpu_s: CPU time used so far."""
         self._cores = cores
-        self._max_wait_s = max_wait_s
+        self._max_wait_share = max_wait_share
         self._cpu_s = cpu_s
         self._clock = clock
         self._cost: float | None = None
         self._audio_s = 0.0
         self._sampled_s, self._sampled_cpu_s = clock(), cpu_s()
-        self._wait_s = 0.0
+        self._wait_share = 0.0
         self._waited_s = clock()
 
     @property
@@ -62,9 +54,11 @@ class MachineLoad:
         return self._cost or 0.0
 
     @property
-    def wait_s(self) -> float:
-        """How long a step takes at present, its waiting included; a mean of the last seconds."""
-        return self._wait_s * math.exp(-(self._clock() - self._waited_s) / _MEMORY_S)
+    def wait_share(self) -> float:
+        """How long a step takes at present, its waiting included, as a share of its caller's latency; a mean of the
+        last seconds. What is late by half a latency falls behind.
+        """
+        return self._wait_share * math.exp(-(self._clock() - self._waited_s) / _MEMORY_S)
 
     def heard(self, audio_s: float) -> None:
         """So much audio has been received."""
@@ -72,7 +66,7 @@ class MachineLoad:
         now_s = self._clock()
         if now_s - self._sampled_s >= _SAMPLE_S and self._audio_s >= _MIN_AUDIO_S:
             cpu_s = self._cpu_s()
-            if cpu_s - self._sampled_cpu_s >= _BUSY_SHARE * self._cores * (now_s - self._sampled_s):
+            if cpu_s - self._sampled_cpu_s >= _BUSY_SHARE * self._cores() * (now_s - self._sampled_s):
                 self._learn(cpu_s - self._sampled_cpu_s, self._audio_s)
             self._audio_s, self._sampled_s, self._sampled_cpu_s = 0.0, now_s, cpu_s
 
@@ -82,72 +76,24 @@ class MachineLoad:
             self._learn(cpu_s + _FRONT_END_COST * audio_s, audio_s)
         self._sampled_s, self._sampled_cpu_s = self._clock(), self._cpu_s()
 
-    def waited(self, wait_s: float) -> None:
-        """A step of a stream took so long."""
+    def waited(self, wait_s: float, latency_s: float) -> None:
+        """A step of a stream took so long, whose caller has chosen this latency."""
         now_s = self._clock()
         keep = math.exp(-(now_s - self._waited_s) / _MEMORY_S)
-        self._wait_s = keep * self._wait_s + (1 - keep) * wait_s
+        self._wait_share = keep * self._wait_share + (1 - keep) * wait_s / latency_s
         self._waited_s = now_s
 
     def has_room(self, streams: int) -> bool:
         """Whether one more can be on time beside so many. The first always gets what there is."""
         if not streams:
             return True
-        return (streams + 1) * self.cost <= CPU_SHARE * self._cores and self.wait_s <= self._max_wait_s
+        return (streams + 1) * self.cost <= CPU_SHARE * self._cores() and self.wait_share <= self._max_wait_share
 
     def room(self) -> str:
         """So many streams in real time there is CPU for, as far as it is known; for the log."""
-        return f"{CPU_SHARE * self._cores / self._cost:.0f}" if self._cost else "some"
+        return f"{CPU_SHARE * self._cores() / self._cost:.0f}" if self._cost else "some"
 
     def _learn(self, cpu_s: float, audio_s: float) -> None:
         new = cpu_s / audio_s
         weight = 1.0 if self._cost is None else 1 - math.exp(-audio_s / _MEMORY_AUDIO_S)
         self._cost = new if self._cost is None else self._cost + weight * (new - self._cost)
-
-
-def usable_cores(quota: Path = _CGROUP_QUOTA) -> float:
-    """CPUs that this process may use: those it is bound to, or what a container's limit leaves of them."""
-    cores = float(len(os.sched_getaffinity(0)))
-    try:
-        allowed, period = quota.read_text(encoding="ascii").split()
-        return min(cores, int(allowed) / int(period))
-    except (OSError, ValueError):
-        return cores  # no limit: "max", or no such file
-
-
-class UsedCpu:
-    """CPU seconds of this process and its children at each call; a child counts from when it is found.
-
-    To find children means to read about every process of the machine, so they are looked for now and then only.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._total_s = 0.0
-        self._looked_s = -math.inf
-        self._used_s: dict[psutil.Process, float] = {}
-
-    def __call__(self) -> float:
-        for process, before_s in list(self._used_s.items()):
-            try:
-                self._used_s[process] = _cpu_s(process)
-            except psutil.NoSuchProcess:
-                del self._used_s[process]
-                continue
-            self._total_s += self._used_s[process] - before_s
-        if self._clock() - self._looked_s >= _CHILDREN_S:
-            self._look()
-        return self._total_s
-
-    def _look(self) -> None:
-        self._looked_s = self._clock()
-        own = psutil.Process()
-        for process in (own, *own.children(recursive=True)):
-            if process not in self._used_s:
-                with suppress(psutil.NoSuchProcess):
-                    self._used_s[process] = _cpu_s(process)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

@@ -12,7 +12,7 @@ OF_EACH = frozenset(
     {
         "hearken_model_info",
         "hearken_audio_cost_ratio",
-        "hearken_step_wait_seconds",
+        "hearken_step_wait_ratio",
         "process_start_time_seconds",
         "process_max_fds",
     }
@@ -88,9 +88,14 @@ class Metrics:
         self.audio_cost = Gauge(
             "hearken_audio_cost_ratio", "CPU seconds that a second of audio takes at present.", registry=self.registry
         )
-        self.step_wait_seconds = Gauge(
-            "hearken_step_wait_seconds",
-            "Mean time of the last seconds for a step of a stream, its waiting included.",
+        self.free_cores = Gauge(
+            "hearken_free_cores",
+            "CPU cores that other programs leave to the server at present.",
+            registry=self.registry,
+        )
+        self.step_wait = Gauge(
+            "hearken_step_wait_ratio",
+            "Mean time of the last seconds for a step of a stream, its waiting included, as a share of its latency.",
             registry=self.registry,
         )
         self.event_loop_delay_seconds = Histogram(

@@ -69,9 +69,11 @@ class Session(Generic[StreamT]):
         allowance: Allowance,
         limits: StreamLimits,
         load: MachineLoad,
+        latency_s: float,
         max_audio_s: float,
     ) -> None:
-        """decode: gives the final result of a stream that is decoding. language: of the model.
+        """decode: gives the final result of a stream that is decoding. language: of the model. latency_s: that the
+        caller has chosen.
 
         max_audio_s: longer audio is RecordingTooLong.
         """
@@ -85,6 +87,7 @@ class Session(Generic[StreamT]):
         self._allowance = allowance
         self._limits = limits
         self._load = load
+        self._latency_s = latency_s
         self._max_audio_s = max_audio_s
         self._pace = _Pace(limits)
         self._arrivals = _Arrivals()
@@ -198,7 +201,7 @@ class Session(Generic[StreamT]):
                 began_s, is_chunk = time.monotonic(), not self._stream.is_ending
                 results = await self._lanes.advance(self._stream)
                 if is_chunk:
-                    self._load.waited(time.monotonic() - began_s)
+                    self._load.waited(time.monotonic() - began_s, self._latency_s)
             if results:
                 self._measure(results)
                 yield Update(tuple(results), self._stream.received_s, self._stream.recognized_s)

@@ -113,6 +113,7 @@ class Sessions(Generic[StreamT]):
                 allowance=allowance,
                 limits=self._limits,
                 load=self._load,
+                latency_s=options.latency_ms / 1000,
                 max_audio_s=max_audio_s,
             )
             with self._place(session, method):

@@ -73,8 +73,11 @@ class Settings(BaseModel):
         DEFAULT_LATENCY_MS, "Latency of interim results for callers who ask for none.", unit="ms", gt=0
     )
     max_streams: int = _setting(200, "Requests recognized at a time; more are refused.", unit="requests", ge=1)
-    max_wait_ms: int = _setting(
-        200, "Mean time for a step of a stream above which new streams are refused.", unit="ms", ge=1
+    max_wait_share: float = _setting(
+        0.25,
+        "Mean time for a step of a stream above which new streams are refused, as a share of the latency that its"
+        " caller has chosen.",
+        gt=0,
     )
     max_streams_per_peer: int = _setting(
         0, "Requests recognized at a time for one network address; 0: as many as max_streams.", unit="requests", ge=0

@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from models.shapes import rounded_up
+import pytest
+
+from models.shapes import rounded_up, sizes
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from models.shapes import limit_caches
-limit_caches()
+from models.shapes import keep_compiled
+keep_compiled()
 
 import numpy as np
 import torch
@@ -34,31 +36,43 @@ def utterance(steps):
     recognizer.advance([stream])
     assert len(stream.final_log_probs) == 2 * steps
 
+def prepare(max_batch):
+    recognizer.prepare(640, max_batch=max_batch)
+
 def batch(count):
     streams = [recognizer.open_stream(PCM, RecognitionOptions()) for _ in range(count)]
     for stream in streams:
         stream.accept(noise[:16_000].tobytes())
     recognizer.advance(streams)
 
-batch(18)
-utterance(36)
-print("NOW NOTHING NEW", flush=True)
-batch(17)
-for steps in (33, 34, 35):
-    utterance(steps)
+def say(_):
+    print("NOW NOTHING NEW", flush=True)
+
+for word in sys.argv[2].split():
+    kind, number = word.split(":")
+    {"prepare": prepare, "batch": batch, "utterance": utterance, "say": say}[kind](int(number))
 """
 
 
 def test_sizes_are_rounded_up_to_few_and_not_far() -> None:
-    sizes = {count: rounded_up(count) for count in range(1, 257)}
-    assert all(sizes[count] == count for count in range(1, 17))
-    assert all(count <= size <= count * 9 / 8 for count, size in sizes.items())
-    assert len(set(sizes.values())) == 48
+    rounded = {count: rounded_up(count) for count in range(1, 257)}
+    assert all(rounded[count] == count for count in range(1, 9))
+    assert all(count <= size <= count * 5 / 4 for count, size in rounded.items())
+    assert len(set(rounded.values())) == 28
+    assert sizes(256) == sorted(set(rounded.values()))
 
 
-def test_a_new_length_and_a_new_number_of_streams_compile_nothing_new(tiny_package: Path) -> None:
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("batch:20 utterance:40", "batch:17 batch:18 utterance:33 utterance:34 utterance:39"),
+        ("prepare:20", "batch:1 batch:7 batch:20 utterance:1 utterance:9 utterance:50"),
+    ],
+    ids=["known sizes", "prepared"],
+)
+def test_nothing_new_is_compiled_for(first: str, then: str, tiny_package: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tiny_package)],
+        [sys.executable, "-c", PROGRAM, str(tiny_package), f"{first} say:0 {then}"],
         env={**os.environ, "ONEDNN_VERBOSE": "profile_create"},
         capture_output=True,
         text=True,
@@ -66,7 +80,7 @@ def test_a_new_length_and_a_new_number_of_streams_compile_nothing_new(tiny_packa
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    first, _, then = done.stdout.partition("NOW NOTHING NEW")
-    assert "create:cache_miss" in first
-    assert "create:cache_hit" in then
-    assert "create:cache_miss" not in then
+    before, _, after = done.stdout.partition("NOW NOTHING NEW")
+    assert "create:cache_miss" in before
+    assert "create:cache_hit" in after
+    assert "create:cache_miss" not in after

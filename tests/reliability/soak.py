@@ -205,7 +205,7 @@ def main(
 
     async def run() -> int:
         # Whether a stream more is late is not the question here: no good caller is to be refused.
-        async with serving(REAL, max_wait_ms=60_000) as server:
+        async with serving(REAL, max_wait_share=100) as server:
             recordings = await recordings_of(server, speech)
             chosen = streams or await _seventy_percent(server)
             soaked = await soak(server, recordings, streams=chosen, seconds=60 * minutes)

@@ -13,7 +13,7 @@ SPEECH = b"\x01\x02" * 4000 * 4
 
 
 async def test_a_short_soak_holds() -> None:
-    async with serving(FAKE, drain_grace_s=1, max_wait_ms=60_000) as server:
+    async with serving(FAKE, drain_grace_s=1, max_wait_share=100) as server:
         soaked = await soak(server, [(SPEECH, "w1 w2 w3 w4")], streams=4, seconds=5.0)
     assert soaked.heard.right >= 8 and soaked.files_right >= 2 and soaked.harm > 100
     assert not (soaked.heard.wrong or soaked.heard.failed or soaked.files_wrong), soaked
