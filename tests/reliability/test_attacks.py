@@ -66,6 +66,11 @@ async def good_streams_beside(server: Serving, **connection: str) -> AsyncIterat
     assert heard.right >= 2 and not heard.wrong and not heard.failed, heard
 
 
+async def cancelled(server: Serving) -> float:
+    """Calls that were cancelled after they had begun."""
+    return await server.metric('hearken_errors_total{status="CANCELLED"}')
+
+
 async def settled(server: Serving) -> None:
     """Nothing of the attack is left."""
     async with asyncio.timeout(10):
@@ -98,6 +103,14 @@ async def test_an_attack_ends_and_good_streams_do_not_notice(
         seen = await attack(server.port)
     assert seen.left_open == 0
     await settled(server)
+
+
+async def test_calls_that_are_reset_at_once_never_begin(server: Serving) -> None:
+    before = await cancelled(server)
+    for _ in range(5):
+        await attacks.rapid_reset(server.port, 100)
+    await settled(server)
+    assert await cancelled(server) - before <= 50
 
 
 async def test_the_place_of_a_client_that_vanished_is_free_again(server: Serving) -> None:
