@@ -34,6 +34,10 @@ class Heard:
         """All that have ended."""
         return self.right + len(self.wrong) + len(self.failed)
 
+    def count(self, since_s: float, until_s: float) -> int:
+        """Results that came in this time."""
+        return sum(since_s <= at < until_s for at, _ in self.lags)
+
     def quantile(self, share: float, since_s: float = 0.0, until_s: float = float("inf")) -> float:
         """Of the lags that came in this time; 0 without any."""
         values = sorted(lag for at, lag in self.lags if since_s <= at < until_s)

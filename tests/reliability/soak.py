@@ -29,6 +29,10 @@ _SAMPLES = ROOT / "clients" / "samples" / "audio"
 _SAMPLE_EVERY_S = 2.0
 _HARM_SHARE = 0.1
 """Of all callers."""
+_ENOUGH_LAGS = 10_000
+"""In a fifth of the time, for a p99 that says something; a short soak has fewer."""
+_WORSE = 1.2
+"""Times the p99 of before: more is no noise."""
 _CALLER_COST = 0.005
 """CPU seconds a second of a stream that a caller takes of the same machine (docs/benchmarks.md, the Python library)."""
 
@@ -67,6 +71,11 @@ class Soaked:
             growth, noise = _growth(values)
             if growth > max(noise, 0.02 * statistics.mean(values)):
                 found.append(f"{name} grew by {growth:.1f} from the third fifth to the last, the noise is {noise:.1f}")
+        middle, end = self.part(2, of=5), self.part(4, of=5)
+        if min(self.heard.count(*middle), self.heard.count(*end)) >= _ENOUGH_LAGS:
+            middle_ms, end_ms = (1000 * self.heard.quantile(0.99, *part) for part in (middle, end))
+            if end_ms > _WORSE * middle_ms:
+                found.append(f"p99 of the lag is {end_ms:.0f} ms in the last fifth, {middle_ms:.0f} in the third")
         return found
 
 

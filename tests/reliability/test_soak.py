@@ -20,9 +20,12 @@ async def test_a_short_soak_holds() -> None:
     assert len(soaked.watched.memory_mb) >= 2
 
 
-def soaked_with(*, wrong: list[str], memory_mb: list[float]) -> Soaked:
+def soaked_with(*, wrong: list[str], memory_mb: list[float], lags_s: list[float] | None = None) -> Soaked:
+    """lags_s: of results that came evenly over the 100 s."""
+    lags = lags_s or [0.2]
+    heard = Heard(right=9, wrong=wrong, lags=[(n * 100.0 / len(lags), lag) for n, lag in enumerate(lags)])
     watched = Watched([2.0 * n for n in range(len(memory_mb))], memory_mb, [30.0] * len(memory_mb))
-    return Soaked(Heard(right=9, wrong=wrong, lags=[(1.0, 0.2)]), watched, 3, [], 100, 0.0, 100.0)
+    return Soaked(heard, watched, 3, [], 100, 0.0, 100.0)
 
 
 async def test_a_wrong_transcript_and_memory_that_grows_are_problems_and_noise_is_none() -> None:
@@ -31,3 +34,13 @@ async def test_a_wrong_transcript_and_memory_that_grows_are_problems_and_noise_i
     assert "everything held" in report(soaked_with(wrong=[], memory_mb=noisy), 4, "2 cores")
     growing = soaked_with(wrong=["'a' instead of 'b'"], memory_mb=[500.0 + 10 * n for n in range(50)])
     assert [problem.split()[0] for problem in growing.problems()] == ["1", "memory"]
+
+
+async def test_results_that_come_later_in_the_end_than_in_the_middle_are_a_problem() -> None:
+    def problems(end_s: float, count: int) -> list[str]:
+        lags_s = [0.5] * (4 * count) + [end_s] * count
+        return soaked_with(wrong=[], memory_mb=[500.0] * 50, lags_s=lags_s).problems()
+
+    assert problems(0.55, 10_000) == []
+    assert problems(0.7, 10_000) == ["p99 of the lag is 700 ms in the last fifth, 500 in the third"]
+    assert problems(0.7, 100) == [], "too few to say"
