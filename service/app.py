@@ -125,7 +125,12 @@ class Server:
         )
         self._hosting: Hosting[Any] = Hosting(self.metrics)
         free_cores = _free_cores_of(settings.workers)
-        self._machine = MachineLoad(cores=free_cores, max_wait_share=settings.max_wait_share, cpu_s=UsedCpu())
+        self._machine = MachineLoad(
+            cores=free_cores,
+            cpu_share=settings.cpu_share,
+            max_wait_share=settings.max_wait_share,
+            cpu_s=UsedCpu(),
+        )
         self._sessions = Sessions(
             self._hosting,
             self.metrics,

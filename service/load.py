@@ -9,9 +9,6 @@ import math
 import time
 from collections.abc import Callable
 
-CPU_SHARE = 0.92
-"""Part of the CPUs at hand that streams may take; bursts and callers who come and go have the rest."""
-
 _BUSY_SHARE = 0.5
 """Of the CPUs. An engine with time to spare runs streams one by one, which costs more than they would need."""
 
@@ -33,12 +30,14 @@ class MachineLoad:
         self,
         *,
         cores: Callable[[], float],
+        cpu_share: float,
         max_wait_share: float,
         cpu_s: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """cores: CPUs at hand. max_wait_share: see wait_share. cpu_s: CPU time used so far."""
+        """cores: CPUs at hand, of which streams may take cpu_share. max_wait_share: see wait_share. cpu_s: used so far."""
         self._cores = cores
+        self._cpu_share = cpu_share
         self._max_wait_share = max_wait_share
         self._cpu_s = cpu_s
         self._clock = clock
@@ -87,11 +86,11 @@ class MachineLoad:
         """Whether one more can be on time beside so many. The first always gets what there is."""
         if not streams:
             return True
-        return (streams + 1) * self.cost <= CPU_SHARE * self._cores() and self.wait_share <= self._max_wait_share
+        return (streams + 1) * self.cost <= self._cpu_share * self._cores() and self.wait_share <= self._max_wait_share
 
     def room(self) -> str:
         """So many streams in real time there is CPU for, as far as it is known; for the log."""
-        return f"{CPU_SHARE * self._cores() / self._cost:.0f}" if self._cost else "some"
+        return f"{self._cpu_share * self._cores() / self._cost:.0f}" if self._cost else "some"
 
     def _learn(self, cpu_s: float, audio_s: float) -> None:
         new = cpu_s / audio_s

@@ -73,6 +73,12 @@ class Settings(BaseModel):
         DEFAULT_LATENCY_MS, "Latency of interim results for callers who ask for none.", unit="ms", gt=0
     )
     max_streams: int = _setting(200, "Requests recognized at a time; more are refused.", unit="requests", ge=1)
+    cpu_share: float = _setting(
+        0.92,
+        "Part of the CPU cores that other programs leave to the server which streams may take, by what they cost; more"
+        " are refused.",
+        gt=0,
+    )
     max_wait_share: float = _setting(
         0.25,
         "Mean time for a step of a stream above which new streams are refused, as a share of the latency that its"

@@ -51,7 +51,7 @@ def throughput(files: Sequence[Path], *, device: str, model: str) -> Throughput:
     """Both ways, one after the other, with the same recordings (16 kHz, mono)."""
     recordings = [soundfile.read(path, dtype="int16")[0] for path in files]
     seconds = sum(len(audio) for audio in recordings) / _RATE_HZ
-    with running_server(device, model, MAX_WAIT_SHARE="100") as server:
+    with running_server(device, model, CPU_SHARE="100", MAX_WAIT_SHARE="100") as server:
         service_s = asyncio.run(_through_service(server.address, files))
     return Throughput(seconds / service_s, seconds / _through_model(recordings, device, model))
 

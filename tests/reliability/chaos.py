@@ -215,7 +215,7 @@ async def _deadly(recordings: Recordings, streams: int, name: str) -> Row:
     """One of DEADLY: every stream must get a status, and the process end with 3."""
     with tempfile.TemporaryDirectory() as folder:
         file, heard = Path(folder) / "fault", Heard()
-        async with serving(FAULTY, FAULT_FILE=file, max_wait_share=100) as server:
+        async with serving(FAULTY, FAULT_FILE=file, cpu_share=100, max_wait_share=100) as server:
             audio, wanted = max(recordings, key=lambda recording: len(recording[0]))
 
             async def one() -> None:
@@ -236,7 +236,7 @@ async def _deadly(recordings: Recordings, streams: int, name: str) -> Row:
 async def _drain(recordings: Recordings, streams: int, grace_s: float) -> Row:
     """SIGTERM while streams run; they stop sending at once, and must get every word."""
     heard = Heard()
-    async with serving(REAL, max_wait_share=100, drain_grace_s=grace_s) as server:
+    async with serving(REAL, cpu_share=100, max_wait_share=100, drain_grace_s=grace_s) as server:
         clients = [AsyncClient(server.address, reconnect=None) for _ in range(streams)]
         speaking = asyncio.gather(
             *(speak(client, *recordings[n % len(recordings)], heard) for n, client in enumerate(clients))
@@ -276,7 +276,9 @@ def main(
             tokens = Path(folder) / "tokens.toml"
             token = create_token(tokens, "good", frozenset(Scope), None, None)
             async with contextlib.AsyncExitStack() as stack:
-                server = await stack.enter_async_context(serving(REAL, max_wait_share=100, tokens_file=tokens))
+                server = await stack.enter_async_context(
+                    serving(REAL, cpu_share=100, max_wait_share=100, tokens_file=tokens)
+                )
                 attacked = await stack.enter_async_context(serving(FAKE, tokens_file=tokens)) if decoy else server
                 recordings = await recordings_of(server, speech, token=token)
                 for name in (*ATTACKS, *FAULTS, *(name for name in UNBEARABLE if name == only)):

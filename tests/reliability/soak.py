@@ -23,7 +23,7 @@ from good_callers import RATE_HZ, Heard, keep_speaking, speak, transcript
 from serving import REAL, ROOT, Serving, serving
 
 from hearken import AsyncClient, HearkenError
-from service.load import CPU_SHARE
+from service.settings import Settings
 
 _SAMPLES = ROOT / "clients" / "samples" / "audio"
 _SAMPLE_EVERY_S = 2.0
@@ -216,7 +216,7 @@ def main(
 
     async def run() -> int:
         # Whether a stream more is late is not the question here: no good caller is to be refused.
-        async with serving(REAL, max_wait_share=100) as server:
+        async with serving(REAL, cpu_share=100, max_wait_share=100) as server:
             recordings = await recordings_of(server, speech)
             chosen = streams or await _seventy_percent(server)
             soaked = await soak(server, recordings, streams=chosen, seconds=60 * minutes)
@@ -228,7 +228,7 @@ def main(
 
 async def _seventy_percent(server: Serving) -> int:
     cost = await server.metric("hearken_audio_cost_ratio") + _CALLER_COST
-    return max(1, int(0.7 * CPU_SHARE * (os.cpu_count() or 1) / cost))
+    return max(1, int(0.7 * Settings().cpu_share * (os.cpu_count() or 1) / cost))
 
 
 if __name__ == "__main__":

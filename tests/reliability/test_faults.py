@@ -48,7 +48,7 @@ async def bench(tmp_path_factory: pytest.TempPathFactory, tiny_package: Path) ->
     fault, model = folder / "fault", folder / "model"
     model.symlink_to(tiny_package)
     audio = tiny_model.babble(4.0, 0)
-    settings = {"model": model, "max_wait_share": 100, "threads": 1, "decoder_processes": 1}
+    settings = {"model": model, "cpu_share": 100, "max_wait_share": 100, "threads": 1, "decoder_processes": 1}
     async with serving(FAULTY, FAULT_FILE=fault, **settings) as server:
         async with AsyncClient(server.address) as client:
             wanted = await transcript(client, audio)

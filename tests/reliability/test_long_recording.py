@@ -17,7 +17,7 @@ tiny_package = tiny_model.tiny_package
 @pytest.mark.asyncio
 async def test_neither_memory_nor_text_changes_with_the_time(tiny_package: Path, samples_dir: Path) -> None:
     loop = loop_of([samples_dir / "two-sentences.wav"])
-    async with serving(REAL, model=tiny_package, max_wait_share=100) as server:
+    async with serving(REAL, model=tiny_package, cpu_share=100, max_wait_share=100) as server:
         heard = await listen(server, loop, 200.0)
     assert len(heard.inner_loops) == heard.same_loops > 15, report(heard)
     # 130 s of audio and its frames would be 13 MB.

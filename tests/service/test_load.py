@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.load import CPU_SHARE, MachineLoad
+from service.load import MachineLoad
+
+CPU_SHARE = 0.9
 
 
 class Machine:
@@ -14,7 +16,11 @@ class Machine:
         self.now_s = self.cpu_s = 0.0
         self.cores = cores
         self.load = MachineLoad(
-            cores=lambda: self.cores, max_wait_share=0.4, cpu_s=lambda: self.cpu_s, clock=lambda: self.now_s
+            cores=lambda: self.cores,
+            cpu_share=CPU_SHARE,
+            max_wait_share=0.4,
+            cpu_s=lambda: self.cpu_s,
+            clock=lambda: self.now_s,
         )
 
     def run(self, seconds: int, streams: int, cost: float) -> None:

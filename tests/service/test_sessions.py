@@ -37,7 +37,7 @@ async def sessions_of(
     hosting: Hosting[Any] = Hosting(metrics)
     hosting.replace([Hosted(recognizer, lanes)])
     quotas = Quotas(max_streams_per_peer=0)
-    load = MachineLoad(cores=lambda: 2.0, max_wait_share=1, cpu_s=lambda: 0.0)
+    load = MachineLoad(cores=lambda: 2.0, cpu_share=1, max_wait_share=1, cpu_s=lambda: 0.0)
     load.rehearsed(cpu_s=10 * cost, audio_s=10.0)
     shared = {"limits": limits, "load": load, "tracing": Tracing("")}
     sessions: Sessions[Any] = Sessions(hosting, metrics, quotas=quotas, max_streams=max_streams, **shared)
