@@ -35,7 +35,7 @@ class MachineLoad:
         cpu_s: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """cores: CPUs at hand, of which streams may take cpu_share. max_wait_share: see wait_share. cpu_s: used so far."""
+        """cores: at hand; streams may take cpu_share of them. max_wait_share: see wait_share. cpu_s: used so far."""
         self._cores = cores
         self._cpu_share = cpu_share
         self._max_wait_share = max_wait_share
