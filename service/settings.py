@@ -77,12 +77,14 @@ class Settings(BaseModel):
         0.92,
         "Part of the CPU cores that other programs leave to the server which streams may take, by what they cost; more"
         " are refused.",
+        unit="of the cores",
         gt=0,
     )
     max_wait_share: float = _setting(
         0.25,
         "Mean time for a step of a stream above which new streams are refused, as a share of the latency that its"
         " caller has chosen.",
+        unit="of the latency",
         gt=0,
     )
     max_streams_per_peer: int = _setting(
