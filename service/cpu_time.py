@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -42,7 +43,7 @@ def machine_cpu_s() -> float:
 class FreeCores:
     """The cores that other programs leave to this server at each call, as a mean of the last ten seconds or so.
 
-    Callers on the same machine are others, too, and so is what serves on the same port in front of it.
+    Callers and balancers on the same machine are others, too. Any thread may ask.
     """
 
     def __init__(
@@ -60,10 +61,16 @@ class FreeCores:
         self._machine_s = machine_s
         self._machine_cores = machine_cores
         self._clock = clock
+        self._asking = threading.Lock()
         self._others = 0.0
         self._sampled_s, self._sampled_others_s = clock(), machine_s() - own_s()
 
     def __call__(self) -> float:
+        with self._asking:
+            self._sample()
+            return min(self._usable, max(_LEAST_SHARE * self._usable, self._machine_cores - self._others))
+
+    def _sample(self) -> None:
         now_s = self._clock()
         elapsed_s = now_s - self._sampled_s
         if elapsed_s >= _SAMPLE_S:
@@ -72,7 +79,6 @@ class FreeCores:
             keep = math.exp(-elapsed_s / _MEMORY_S)
             self._others = keep * self._others + (1 - keep) * others
             self._sampled_s, self._sampled_others_s = now_s, others_s
-        return min(self._usable, max(_LEAST_SHARE * self._usable, self._machine_cores - self._others))
 
 
 class UsedCpu:
